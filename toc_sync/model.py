@@ -1,0 +1,260 @@
+"""The words of the project: statuses, outcomes and the frozen values that cross rooms.
+
+Imports the standard library only, touches nothing, decides nothing. Every other room may import it.
+Instants end in ``_at`` and are aware UTC; durations end in ``_s`` or ``_ms``; amounts are ``Decimal`` with two places.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+MAX_INVOICE_ID = 2**63 - 1
+SENDABLE_INVOICE_STATUSES = frozenset({"issued", "partially_paid", "paid"})
+ENDED_INVOICE_STATUSES = frozenset({"cancelled", "void"})
+
+
+class Status(StrEnum):
+    """Where an invoice stands, and who moves it next."""
+
+    NOT_SYNCED = "not_synced"
+    """Never sent by us. A person moves it: Sync."""
+    QUEUED = "queued"
+    """Waiting for a free thread or for `not_before`. The worker moves it."""
+    SYNCING = "syncing"
+    """Claimed: an attempt is open, the request may be on the wire. The worker settles it, or the rescue ends its lease."""
+    SYNCED = "synced"
+    """TOC Online has it. Final."""
+    FAILED = "failed"
+    """Certainly not in TOC Online. A person moves it: Retry."""
+    IN_DOUBT = "in_doubt"
+    """May or may not be in TOC Online. Observation or a person moves it: Resolve."""
+    NOT_NEEDED = "not_needed"
+    """Cancelled, void or deleted before it was sent. Nobody moves it."""
+
+
+NEEDS_ATTENTION = (Status.FAILED, Status.IN_DOUBT)
+ON_ITS_WAY = (Status.QUEUED, Status.SYNCING)
+
+
+class ErrorKind(StrEnum):
+    """Why an invoice is not (known to be) in TOC Online."""
+
+    REJECTED = "rejected"
+    CONFIGURATION = "configuration"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    UNREADABLE = "unreadable"
+    SERVER_ERROR = "server_error"
+    ACCEPTED = "accepted"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended. Only `UNDELIVERED` is ever repeated without a person."""
+
+    SYNCED = "synced"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    UNDELIVERED = "undelivered"
+
+
+class Trigger(StrEnum):
+    """What started an attempt."""
+
+    CREATED = "created"
+    AUTOMATIC = "automatic"
+    RETRY = "retry"
+    SYNC = "sync"
+    SEND_AGAIN = "send_again"
+
+
+class Fixer(StrEnum):
+    """Who can put a refused invoice right."""
+
+    FINANCE = "finance"
+    ADMINISTRATOR = "administrator"
+    TOC_ONLINE = "toc_online"
+
+
+class Unsent(StrEnum):
+    """Why no complete answer came back from one POST."""
+
+    CONFIGURATION = "configuration"
+    """Nothing was sent and nothing will be until a setting changes (URL, certificate)."""
+    UNDELIVERED = "undelivered"
+    """Nothing was sent; the next try may succeed."""
+    TIMEOUT = "timeout"
+    """It may have been sent; the time ran out."""
+    LOST = "lost"
+    """It may have been sent; the connection broke."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A complete answer to one POST: the status, lower-case header names and the body's bytes, cut at the cap."""
+
+    http_status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool
+    duration_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoReply:
+    """No complete answer to one POST: why, in which words, and what had arrived by then (None where nothing had)."""
+
+    why: Unsent
+    error: str
+    duration_ms: int
+    http_status: int | None = None
+
+    @property
+    def sent(self) -> bool:
+        """Tells whether the request may have reached the other side."""
+        return self.why in (Unsent.TIMEOUT, Unsent.LOST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A recognised answer after which certainly nothing was issued, and what a person does about it."""
+
+    name: str
+    pattern: re.Pattern[str]
+    kind: ErrorKind
+    remedy: str
+    fixer: Fixer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one answer means. `error` is text for people; `refusal` names the recognised refusal, if one was."""
+
+    outcome: Outcome
+    error_kind: ErrorKind | None = None
+    error: str | None = None
+    http_status: int | None = None
+    document_no: str | None = None
+    toc_data: object = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invoice:
+    """One row of `issued_client_invoices` with the titles of its teams."""
+
+    invoice_id: int
+    invoice_number: str | None
+    external_invoice_id: str | None
+    invoice_date: date | None
+    subtotal_amount: Decimal
+    vat_amount: Decimal
+    total_amount: Decimal
+    currency_code: str
+    status: str
+    issuer_team_id: int | None
+    issuer: str | None
+    payer_team_id: int | None
+    payer: str | None
+    notes: str | None
+    api_response: object
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right to send one invoice once: an open attempt, committed before the network is used."""
+
+    invoice_id: int
+    number: int
+    request_id: str
+    trigger: Trigger
+    requested_by: str
+    lease_until: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncState:
+    """The answer to "what is the state of this invoice?", as scripts get it."""
+
+    invoice_id: int
+    status: Status
+    synced: bool
+    synced_at: datetime | None
+    error: str | None
+    error_kind: ErrorKind | None
+    attempts: int
+    not_before: datetime | None
+    document_no: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a verb did, or why it refused, as one sentence for a person."""
+
+    done: bool
+    message: str
+    invoice_id: int
+    status: Status | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One mistake in what a person entered: the field it belongs to and a sentence that says what to change."""
+
+    field: str
+    message: str
+
+
+class TocSyncError(Exception):
+    """Every error this project raises on purpose; its text is one sentence for a person."""
+
+
+class SettingsError(TocSyncError):
+    """A setting, file or database is not usable; the sentence names it."""
+
+
+class InvalidInvoiceId(TocSyncError, ValueError):
+    """What was given is no invoice id."""
+
+
+class UnknownInvoice(TocSyncError, LookupError):
+    """No such invoice exists."""
+
+
+class InvalidInvoice(TocSyncError, ValueError):
+    """An invoice cannot be created as asked; nothing was written. `problems` has one entry per mistake."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        super().__init__(" ".join(problem.message for problem in problems))
+
+
+class DatabaseUnavailable(TocSyncError):
+    """The database did not answer."""
+
+
+def parse_invoice_id(value: object) -> int:
+    """Returns `value` (an int, or its decimal digits) as an invoice id.
+
+    Raises InvalidInvoiceId for anything else: no number, below 1 or beyond bigint.
+    """
+    text = str(value).strip() if not isinstance(value, bool) else ""
+    if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= MAX_INVOICE_ID:
+        shown = text if len(text) <= 40 else text[:40] + "…"
+        raise InvalidInvoiceId(f"“{shown}” is not an invoice id: use a whole number from 1 to {MAX_INVOICE_ID}.")
+    return int(text)
+
+
+def fold(text: str) -> str:
+    """Returns `text` in the form searches compare: lower case, without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
