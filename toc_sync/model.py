@@ -179,6 +179,7 @@ class Claim:
     requested_by: str
     lease_until: datetime
     started_at: datetime
+    worker: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +195,11 @@ class SyncState:
     attempts: int
     not_before: datetime | None
     document_no: str | None
+
+    @property
+    def on_its_way(self) -> bool:
+        """Tells whether the worker will move it next."""
+        return self.status in ON_ITS_WAY
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,49 @@
+# The doors for people; `make` lists them. What they need installs itself into .venv.
+SHELL := bash
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8501
+PYTHON ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test format clean free-port
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: free-port $(VENV)/installed ## Start the dashboard on http://127.0.0.1:8501 (another port: make run PORT=8502).
+	@exec $(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
+
+test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules, then the tests with a real PostgreSQL and browser.
+	@$(PY) tests/chromium.py
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+format: $(VENV)/installed-for-tests ## Rewrite the code in the project's style.
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean: ## Remove the environment and everything built; the database below data/ stays.
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+free-port:
+	@.ci/free-port '$(PORT)'
+
+# Normal (not order-only) prerequisites: an environment whose Python is gone or was upgraded is installed anew.
+$(PY):
+	@python=$$(.ci/find-python $(PYTHON)) && "$$python" -m venv --clear $(VENV)
+
+$(VENV)/installed: requirements.txt $(PY)
+	@echo "Installing what the dashboard needs into $(VENV) (once, about a minute) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-for-tests: requirements-dev.txt $(VENV)/installed
+	@echo "Installing what the tests need into $(VENV) (once, about a minute) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

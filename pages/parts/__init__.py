@@ -1,0 +1,1 @@
+"""What screens share: cached reads, the refresh, words to the person, tables and forms."""

@@ -1,0 +1,32 @@
+"""The head of every page: its title, which environment this is, and whether anything is sending."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import reads, say
+from toc_sync import runtime
+
+
+def header(title: str) -> None:
+    """Draws the title with the environment's badge, the banners, and what earlier actions answered."""
+    environment = runtime.current().environment
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(title, width="content", anchor=False)
+        if environment.sandbox:
+            st.badge(
+                say.plain(environment.label),
+                icon=":material/science:",
+                color="orange",
+                help="A rehearsal: a sandbox answers in place of TOC Online. Nothing here is a legal document.",
+            )
+        else:
+            st.badge(say.plain(environment.label), icon=":material/gavel:", color="red", help="Invoices sent here are legal documents.")
+    if not any(worker.alive for worker in reads.presence()):
+        st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
+    say.now()
+
+
+def actor() -> str:
+    """Returns who acts, for the log of what people did."""
+    return "dashboard"

@@ -1,0 +1,97 @@
+"""Reads that all viewers share: one query per refresh, and none twice for what nobody changed.
+
+A key carries the version that every write of this process raises (a click is seen at once) and a slice of time (what
+other processes wrote is seen soon after).
+"""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from toc_sync import runtime
+from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, WorkerRow
+
+KEEP_S = 120
+
+
+def invoices(wanted: InvoiceFilter, page: int) -> InvoicePage:
+    """Returns one page of the invoice list."""
+    return _invoices(wanted, page, *_key())
+
+
+def overview() -> Overview:
+    """Returns the health of the sync."""
+    return _overview(*_key())
+
+
+def orders(wanted: OrderFilter, page: int) -> OrderPage:
+    """Returns one page of the order list."""
+    return _orders(wanted, page, *_key())
+
+
+def presence() -> tuple[WorkerRow, ...]:
+    """Returns the programs that send."""
+    return _presence(*_key())
+
+
+def teams() -> tuple[Choice, ...]:
+    """Returns all teams."""
+    return _teams(*_key())
+
+
+def projects() -> tuple[Choice, ...]:
+    """Returns all projects."""
+    return _projects(*_key())
+
+
+def busy() -> bool:
+    """Tells whether something that this person started is still on its way."""
+    watched: set[int] = st.session_state.get("watched", set())
+    if not watched:
+        return False
+    still = {state.invoice_id for state in runtime.current().states(sorted(watched)) if state.on_its_way}
+    st.session_state["watched"] = still
+    return bool(still)
+
+
+def watch(invoice_id: int) -> None:
+    """Remembers that this person started something for this invoice."""
+    st.session_state["watched"] = st.session_state.get("watched", set()) | {invoice_id}
+
+
+def _key() -> tuple[int, int]:
+    environment = runtime.current().environment
+    slice_s = 1.0 if st.session_state.get("watched") else max(1.0, environment.refresh_s / 3)
+    return runtime.current().version, int(time.time() // slice_s)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
+def _invoices(wanted: InvoiceFilter, page: int, version: int, slice_no: int) -> InvoicePage:
+    return runtime.current().list_invoices(wanted, page)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _overview(version: int, slice_no: int) -> Overview:
+    return runtime.current().overview()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
+def _orders(wanted: OrderFilter, page: int, version: int, slice_no: int) -> OrderPage:
+    return runtime.current().list_orders(wanted, page)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _presence(version: int, slice_no: int) -> tuple[WorkerRow, ...]:
+    return runtime.current().presence()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _teams(version: int, slice_no: int) -> tuple[Choice, ...]:
+    return runtime.current().teams()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _projects(version: int, slice_no: int) -> tuple[Choice, ...]:
+    return runtime.current().projects()

@@ -1,0 +1,220 @@
+"""What the body of an answer says, before anyone decides what it means: values, texts, message and document number.
+
+Pure: no clock, no I/O. Nothing here raises, whatever the bytes are. What cannot be read with certainty is left out, so
+that nobody recognises anything in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from toc_sync.model import fold
+
+QUOTED = "> "
+"""Stands before each text that the function only passes on: a pattern with ^ matches nothing but its own words."""
+
+_MAX_DEPTH = 50
+_MAX_DIGITS = 400
+_MAX_NUMBER = 100
+_MAX_QUOTES = 4
+_NUMBER_FIELD = "document_no"
+_MESSAGE_FIELDS = ("error", "errors", "message", "msg", "detail", "title", "error_description", "code")
+_JSON_LIKE = re.compile(r'\s*[{\["]')
+_HTML = re.compile(r"\A\s*<|<\s*/?(?:!doctype|html|head|body)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Json:
+    """A decoded JSON value. `contradictory`: a key was repeated with another value; it holds the list of them all."""
+
+    value: object
+    contradictory: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """One body: its text as it came, and what that is as JSON, or None where it is no (readable) JSON."""
+
+    raw: str
+    json: Json | None
+
+    @property
+    def plain(self) -> str:
+        """The text of a body that people wrote, else nothing: broken JSON may hide anything, and markup is a gateway's."""
+        is_plain = self.json is None and not _JSON_LIKE.match(self.raw) and not _HTML.search(self.raw)
+        return one_line(self.raw) if is_plain else ""
+
+    @property
+    def value(self) -> object:
+        """The decoded JSON value, or None."""
+        return self.json.value if self.json else None
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Tells whether the body says two different things under one key."""
+        return self.json is not None and self.json.contradictory
+
+    @property
+    def names_any_document(self) -> bool:
+        """Tells whether a document number stands anywhere, also where it need not be this invoice's."""
+        if self.json is None:
+            return _NUMBER_FIELD in self.raw
+        return any(isinstance(part, dict) and part.get(_NUMBER_FIELD) for part in _parts(self.value))
+
+    @property
+    def own_words(self) -> tuple[str, ...]:
+        """The texts that are the function's own: at the top of the answer or directly under `error` or `errors`."""
+        if not isinstance(self.value, dict):
+            return _sentences(self.value if self.json else self.plain)
+        return tuple(
+            text
+            for place in (self.value, self.value.get("error"), self.value.get("errors"))
+            for text in _sentences(place)
+        )
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text: the function's own words first, then all it passes on, also inside JSON that is a string."""
+        root = self.value if self.json else self.plain
+        quoted = (QUOTED + text for part in _parts(root) for text in _sentences(part))
+        return tuple(dict.fromkeys((*self.own_words, *quoted)))
+
+
+def read_body(body: bytes) -> Content:
+    """Returns what `body` says; bytes that are no UTF-8 become U+FFFD."""
+    return read_text(body.decode("utf-8-sig", "replace"))
+
+
+def read_text(text: str) -> Content:
+    """Returns what a body says that is already text."""
+    return Content(raw=text, json=decode(text))
+
+
+def decode(text: str) -> Json | None:
+    """Returns the JSON value that `text` is as a whole, or None: no JSON, or nested deeper than is sane."""
+    return _decode(text, 0, whole=True)
+
+
+def document_no(value: object) -> str | None:
+    """Returns the document number of a decoded answer, flat or JSON:API: under `toc_data`, at the top, or in `data`."""
+    return next((number for place in _places(value, 0) if (number := _number(place))), None)
+
+
+def message(value: object) -> str | None:
+    """Returns the sentence by which a decoded answer explains itself, or None."""
+    if isinstance(value, str):
+        inner = decode(value)
+        return (message(inner.value) if inner else None) or one_line(value) or None
+    if isinstance(value, dict):
+        value = [value.get(name) for name in _MESSAGE_FIELDS]
+    if isinstance(value, list):
+        return next((found for item in value if (found := message(item))), None)
+    return None
+
+
+def one_line(text: str) -> str:
+    """Returns `text` on one line and storable everywhere."""
+    return " ".join(clean_text(text).split())
+
+
+def clean_text(text: str) -> str:
+    """Returns `text` without what PostgreSQL refuses: U+0000 and lone surrogates."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
+
+
+def _decode(text: str, start: int, *, whole: bool) -> Json | None:
+    contradictions: list[str] = []
+
+    def merge(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for name, item in pairs:
+            if name in merged and merged[name] != item:
+                contradictions.append(name)
+                item = [merged[name], item]
+            merged[name] = item
+        return merged
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=merge, parse_float=_finite, parse_int=_whole, parse_constant=lambda _: None
+    )
+    try:
+        value = decoder.decode(text) if whole else decoder.raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+    return Json(value=value, contradictory=bool(contradictions)) if _is_shallow(value) else None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _whole(digits: str) -> int | str:
+    # Python refuses to convert very long digits; kept as text they harm nobody.
+    return int(digits) if len(digits) <= _MAX_DIGITS else digits
+
+
+def _is_shallow(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [child for part in level for child in _children(part)]
+        if not level:
+            return True
+    return False
+
+
+def _children(part: object) -> list[object]:
+    if isinstance(part, dict):
+        return list(part.values())
+    return part if isinstance(part, list) else []
+
+
+def _parts(value: object, quotes: int = 0) -> Iterator[object]:
+    """Yields `value` and all that is in it, also inside JSON that is itself a string."""
+    yield value
+    inside = _children(value)
+    if isinstance(value, str) and quotes < _MAX_QUOTES:
+        inside, quotes = _embedded(value), quotes + 1
+    for part in inside:
+        yield from _parts(part, quotes)
+
+
+def _embedded(text: str) -> list[object]:
+    """Returns the JSON value that `text` is, or that stands in it after some words ("TOC error 500: {…}")."""
+    if text.lstrip().startswith('"'):
+        found = decode(text)
+        return [found.value] if found else []
+    starts = (start for bracket in "{[" if (start := text.find(bracket)) >= 0)
+    return [found.value for start in starts if (found := _decode(text, start, whole=False))]
+
+
+def _sentences(place: object) -> tuple[str, ...]:
+    """Returns the texts directly in `place`, each as written and without accents; none of a body that is no speech."""
+    texts = [place] if isinstance(place, str) else [part for part in _children(place) if isinstance(part, str)]
+    lines = [one_line(text) for text in texts if not _HTML.search(text)]
+    return tuple(form for line in lines for form in (unicodedata.normalize("NFC", line), fold(line)) if form)
+
+
+def _places(value: object, depth: int) -> Iterator[dict[str, object]]:
+    """Yields the objects in which this invoice's document may lie, the likeliest first."""
+    if isinstance(value, str):
+        inner = decode(value)
+        value = inner.value if inner and not inner.contradictory else None
+    if not isinstance(value, dict) or depth > _MAX_QUOTES:
+        return
+    yield from _places(value.get("toc_data"), depth + 1)
+    yield value
+    yield from _places(value.get("data"), depth + 1)
+    yield from _places(value.get("attributes"), depth + 1)
+
+
+def _number(place: dict[str, object]) -> str | None:
+    found = place.get(_NUMBER_FIELD)
+    number = clean_text(found).strip() if isinstance(found, str) else ""
+    return number if 0 < len(number) <= _MAX_NUMBER else None

@@ -1,0 +1,49 @@
+"""The billing tables as we read them, and the one column of theirs that we write.
+
+SQL in the caller's connection; never commits, never touches sync state or the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, select
+
+from toc_sync.model import Invoice
+from toc_sync.tables import issued_client_invoices as invoices
+from toc_sync.tables import teams
+
+_issuer, _payer = teams.alias("issuer"), teams.alias("payer")
+_NAMES = tuple(name for name in Invoice.__dataclass_fields__ if name != "invoice_id")
+
+
+def select_invoices() -> Select[Any]:
+    """Returns the query for whole invoices with the titles of their teams."""
+    return select(invoices, _issuer.c.title.label("issuer"), _payer.c.title.label("payer")).select_from(
+        invoices.outerjoin(_issuer, _issuer.c.id == invoices.c.issuer_team_id).outerjoin(
+            _payer, _payer.c.id == invoices.c.payer_team_id
+        )
+    )
+
+
+def read_invoice(conn: Connection, invoice_id: int) -> Invoice | None:
+    """Returns the invoice as it is now, or None when it does not exist."""
+    row = conn.execute(select_invoices().where(invoices.c.id == invoice_id)).mappings().one_or_none()
+    return as_invoice(row) if row else None
+
+
+def as_invoice(row: RowMapping) -> Invoice:
+    """Returns a row of `select_invoices` as a value."""
+    return Invoice(invoice_id=row["id"], **{name: row[name] for name in _NAMES})
+
+
+def lock_api_response(conn: Connection, invoice_id: int) -> tuple[bool, object]:
+    """Returns whether the invoice exists, and its `api_response`, locked against other writers until the commit."""
+    query = select(invoices.c.api_response).where(invoices.c.id == invoice_id).with_for_update()
+    row = conn.execute(query).one_or_none()
+    return (False, None) if row is None else (True, row[0])
+
+
+def write_api_response(conn: Connection, invoice_id: int, value: object) -> None:
+    """Writes the structured outcome into the one column that is ours to write."""
+    conn.execute(invoices.update().where(invoices.c.id == invoice_id).values(api_response=value))

@@ -1,0 +1,136 @@
+"""Engines, transactions and the clock: how a connection is opened, never what is asked through it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from toc_sync.model import DatabaseUnavailable
+from toc_sync.tables import OUR_SCHEMA
+
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 10
+
+_CLOCK = text(
+    "SELECT clock_timestamp(), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')"
+    " THEN set_config('synchronous_commit', 'on', true) END"
+)
+
+
+def open_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """Returns an engine for `url` (PostgreSQL through psycopg 3, or SQLite); nothing is connected yet."""
+    return _open_sqlite(url, pool_size) if make_url(url).get_backend_name() == "sqlite" else _open_postgresql(url, pool_size)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Opens a transaction that only reads. Raises DatabaseUnavailable when the database does not answer."""
+    with _one_sentence(), engine.connect() as conn:
+        yield conn
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Opens one transaction and commits it at the end, or rolls it back on any error.
+
+    SQLite takes its one write lock at the start, so that what is read in between cannot change under us.
+    """
+    with _one_sentence(), engine.connect().execution_options(toc_write=True) as conn, conn.begin():
+        yield conn
+
+
+def current_time(conn: Connection) -> datetime:
+    """Returns the database's clock, so that machines whose own clocks differ agree; SQLite's machine is this one.
+
+    The same round trip makes this transaction's commit durable where the server's default would let it be lost.
+    """
+    if not is_postgresql(conn):
+        return datetime.now(UTC)
+    now: datetime = conn.execute(_CLOCK).one()[0]
+    return now.astimezone(UTC)
+
+
+def is_postgresql(conn: Connection) -> bool:
+    """Tells whether this connection speaks to PostgreSQL."""
+    return conn.dialect.name == "postgresql"
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable("The database does not answer. Try again in a moment.") from error
+
+
+def _open_postgresql(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=10,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_pre_ping=True,
+        json_serializer=_dumps,
+        json_deserializer=tolerant_loads,
+        connect_args={
+            # A transaction pooler hands each transaction another connection: prepared statements would be lost.
+            "prepare_threshold": None,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "toc_sync",
+        },
+    )
+
+
+def _open_sqlite(url: str, pool_size: int) -> Engine:
+    file = make_url(url).database
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=20, json_serializer=_dumps, json_deserializer=tolerant_loads
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine.execution_options(schema_translate_map={OUR_SCHEMA: None})
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin in _begin_sqlite, not inside the driver
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    # FULL: a claim that a power cut can undo is an invoice sent twice.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.create_function("md5", 1, _md5, deterministic=True)
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("toc_write") else "BEGIN")
+
+
+def _md5(value: str | bytes | None) -> str | None:
+    if value is None:
+        return None
+    raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+    return hashlib.md5(raw, usedforsecurity=False).hexdigest()
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def tolerant_loads(raw: str | bytes) -> Any:
+    """Returns the JSON value in `raw`, or the text itself where it is none: a foreign value must not break a read."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+

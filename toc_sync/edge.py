@@ -1,0 +1,231 @@
+"""The wire: one POST to the edge function per attempt, and what came back. The only room that imports httpx.
+
+It repeats nothing, follows nothing, opens a fresh connection each time and ignores proxy variables. It reads no meaning
+into an answer; it only knows whether a byte of the request may have left. The key never appears in a text or a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import httpx
+
+from toc_sync.model import NoReply, Reply, Unsent
+
+BODY_CAP = 1024 * 1024
+"""Bytes of a body that are read; the rest is left on the wire."""
+STEP_S = 10.0
+"""Seconds that connecting or writing may take, unless the deadline is nearer."""
+
+UNSENT: Mapping[type[Exception], Unsent] = {
+    httpx.InvalidURL: Unsent.CONFIGURATION,
+    httpx.UnsupportedProtocol: Unsent.CONFIGURATION,
+    httpx.LocalProtocolError: Unsent.CONFIGURATION,
+    httpx.ConnectError: Unsent.UNDELIVERED,
+    httpx.ConnectTimeout: Unsent.UNDELIVERED,
+    httpx.PoolTimeout: Unsent.UNDELIVERED,
+    httpx.ReadTimeout: Unsent.TIMEOUT,
+    httpx.WriteTimeout: Unsent.TIMEOUT,
+    httpx.ReadError: Unsent.LOST,
+    httpx.WriteError: Unsent.LOST,
+    httpx.CloseError: Unsent.LOST,
+    httpx.RemoteProtocolError: Unsent.LOST,
+    httpx.ProxyError: Unsent.LOST,
+    httpx.DecodingError: Unsent.LOST,
+    httpx.TooManyRedirects: Unsent.LOST,
+    # What httpx lets through: a host name that cannot be one, and errors of sockets and TLS.
+    UnicodeError: Unsent.CONFIGURATION,
+    OSError: Unsent.UNDELIVERED,
+}
+"""What each error says about the request, as long as the trace does not know better."""
+
+_SENTENCES = {
+    Unsent.CONFIGURATION: "Nothing was sent: the function's address, key or certificate is not usable",
+    Unsent.UNDELIVERED: "The function could not be reached",
+    Unsent.TIMEOUT: "No complete answer came in time",
+    Unsent.LOST: "The connection broke before the answer was complete",
+}
+_SENDABLE_KEY = re.compile(r"[!-~]+")
+_BROKEN_OFF_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
+def uptime() -> float:
+    """Returns seconds since some fixed moment; time in which the machine was suspended counts where it can."""
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class TooLate(Exception):
+    """The moment after which the request must not start has passed; no byte was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """The edge function at `url`. One attempt takes `deadline_s` seconds at most, whatever the other side does."""
+
+    url: str
+    key: str = field(repr=False)
+    deadline_s: float
+
+    def send(self, invoice_id: int, request_id: str, *, not_after: float) -> Reply | NoReply:
+        """Posts one invoice and returns the answer, or why there is none.
+
+        `not_after` is a reading of `uptime()` after which no byte is written any more: a thread that was frozen must
+        not wake up and send.
+        """
+        wire = _Wire(not_after=not_after, began_at=uptime())
+        try:
+            wire.check_start()
+            # A loop of its own in the calling thread: it ends with the attempt, and so does everything it opened.
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                return runner.run(self._post(self._request(invoice_id, request_id, wire), wire))
+        except TooLate:
+            return wire.no_reply(Unsent.UNDELIVERED, "Nothing was sent: this program stood still for too long")
+        except TimeoutError:
+            why = Unsent.TIMEOUT if wire.started else Unsent.UNDELIVERED
+            return wire.no_reply(why, f"{_SENTENCES[why]} ({self.deadline_s:g} s)")
+        except tuple(UNSENT) as error:
+            why = why_unsent(error, started=wire.started, completed=wire.completed)
+            return wire.no_reply(why, self._explain(why, error))
+
+    async def _post(self, request: httpx.Request, wire: _Wire) -> Reply:
+        async with (
+            asyncio.timeout(self.deadline_s),
+            httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, retries=0) as transport,
+            contextlib.aclosing(await transport.handle_async_request(request)) as response,
+        ):
+            wire.http_status = response.status_code
+            raw, is_cut = await _read(response)
+            body, is_too_long = _decompress(raw, response.headers.get("content-encoding", ""))
+            return Reply(
+                http_status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=body,
+                truncated=is_cut or is_too_long,
+                duration_ms=wire.duration_ms(),
+            )
+
+    def _request(self, invoice_id: int, request_id: str, wire: _Wire) -> httpx.Request:
+        if not _SENDABLE_KEY.fullmatch(self.key):
+            raise httpx.LocalProtocolError("the key is empty or holds characters that no header can carry")
+        step_s = min(STEP_S, self.deadline_s)
+        return httpx.Request(
+            "POST",
+            self.url,
+            headers={
+                "Authorization": f"Bearer {self.key}",
+                "apikey": self.key,
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "toc-sync",
+                "x-request-id": request_id,
+                "idempotency-key": f"toc-invoice-{invoice_id}",
+            },
+            content=b'{"invoice_id": %d}' % invoice_id,
+            extensions={
+                "timeout": {"connect": step_s, "write": step_s, "pool": step_s, "read": None},
+                "trace": wire.trace,
+            },
+        )
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Reading the certificates takes longer than a request: once is enough.
+        return httpx.create_ssl_context(trust_env=False)
+
+    def _explain(self, why: Unsent, error: BaseException) -> str:
+        details = [text for text in map(str, _causes(error)) if text]
+        sentence = f"{_SENTENCES[why]}: {details[-1]}" if details else _SENTENCES[why]
+        return sentence.replace(self.key, "…") if self.key else sentence
+
+
+def why_unsent(error: BaseException, *, started: bool, completed: bool) -> Unsent:
+    """Returns what an error means for the request, of which writing had `started`, or was `completed`."""
+    # An error nobody decided about could mean anything.
+    why = next((why for kind, why in UNSENT.items() if isinstance(error, kind)), Unsent.LOST)
+    if why is Unsent.UNDELIVERED and _is_about_certificates(error):
+        why = Unsent.CONFIGURATION
+    # The trace knows better. A request that cannot be put into bytes fails after writing began, before the first byte.
+    has_left = completed if isinstance(error, httpx.LocalProtocolError) else started
+    return Unsent.LOST if has_left and why in (Unsent.UNDELIVERED, Unsent.CONFIGURATION) else why
+
+
+@dataclass(kw_only=True)
+class _Wire:
+    """How far one request got."""
+
+    not_after: float
+    began_at: float
+    started: bool = False
+    completed: bool = False
+    http_status: int | None = None
+
+    async def trace(self, event: str, _info: object) -> None:
+        if event == "http11.send_request_headers.started":
+            # The last moment before the first byte.
+            self.check_start()
+            self.started = True
+        elif event == "http11.send_request_headers.complete":
+            self.completed = True
+
+    def check_start(self) -> None:
+        if uptime() > self.not_after:
+            raise TooLate
+
+    def duration_ms(self) -> int:
+        return round((uptime() - self.began_at) * 1000)
+
+    def no_reply(self, why: Unsent, error: str) -> NoReply:
+        return NoReply(why=why, error=error, duration_ms=self.duration_ms(), http_status=self.http_status)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that ends without waiting for a host name look-up that is stuck in its thread."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Leaves the look-up alone: closing the loop lets go of its thread."""
+
+
+async def _read(response: httpx.Response) -> tuple[bytes, bool]:
+    """Returns the body as it came, and whether it was cut at the cap."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > BODY_CAP:
+            return bytes(body[:BODY_CAP]), True
+    return bytes(body), False
+
+
+def _decompress(raw: bytes, encoding: str) -> tuple[bytes, bool]:
+    """Returns the body without the compression nobody asked for, and whether it was cut at the cap or by the sender."""
+    formats = {"gzip": (47,), "x-gzip": (47,), "deflate": (47, -15)}
+    for wbits in formats.get(encoding.strip().lower(), ()):
+        decompressor = zlib.decompressobj(wbits)
+        with contextlib.suppress(zlib.error):
+            return decompressor.decompress(raw, BODY_CAP), not decompressor.eof
+    return raw, False
+
+
+def _is_about_certificates(error: BaseException) -> bool:
+    return any(isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_OFF_HANDSHAKE) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and what led to it, the first cause last."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

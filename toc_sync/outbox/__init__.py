@@ -1,0 +1,38 @@
+"""Every write of sync state: records, attempts and the log of what people did.
+
+SQL in the caller's connection, locked in one order everywhere (record, attempt, invoice); never commits, takes `now`
+as an argument, never uses the network. The invariants live here and in the schema, not in the care of callers.
+"""
+
+from toc_sync.outbox.claims import Dropped, claim, count_due, next_due_at
+from toc_sync.outbox.observe import adopt_missing, observe_recent, sweep
+from toc_sync.outbox.presence import announce, withdraw
+from toc_sync.outbox.records import adopt, current_status, enqueue, lock_record, spend_token, used_token
+from toc_sync.outbox.requests import log_action, request_send, resolve_as_synced, resolve_send_again
+from toc_sync.outbox.settlement import Evidence, Settled, rescue, settle
+
+__all__ = [
+    "Dropped",
+    "Evidence",
+    "Settled",
+    "adopt",
+    "adopt_missing",
+    "announce",
+    "claim",
+    "count_due",
+    "current_status",
+    "enqueue",
+    "lock_record",
+    "log_action",
+    "next_due_at",
+    "observe_recent",
+    "request_send",
+    "rescue",
+    "resolve_as_synced",
+    "resolve_send_again",
+    "settle",
+    "spend_token",
+    "sweep",
+    "used_token",
+    "withdraw",
+]

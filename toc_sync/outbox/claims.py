@@ -1,0 +1,121 @@
+"""Claims: choosing the next invoice that is due and opening its attempt, so that exactly one sender has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+
+from toc_sync import api_response, billing, policy, wording
+from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger
+from toc_sync.outbox.records import copies_of, ended_values, remember_api_response, synced_values, update_record
+from toc_sync.tables import sync_attempts as attempts
+from toc_sync.tables import sync_records as records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """A due invoice that turned out not to need sending; its record says why."""
+
+    invoice_id: int
+    status: Status
+
+
+def claim(
+    conn: Connection,
+    *,
+    worker: str,
+    lease_s: float,
+    refusals: Sequence[Refusal],
+    now: datetime,
+    invoice_id: int | None = None,
+) -> Claim | Dropped | None:
+    """Claims the oldest due invoice (or the one named, if it is due) and opens its attempt; None when nothing is due.
+
+    The invoice is read again first: it may have been sent, cancelled or deleted by the other application meanwhile.
+    """
+    query = select(records).where(_due(now)).order_by(records.c.invoice_date, records.c.invoice_id).limit(1)
+    if invoice_id is not None:
+        query = query.where(records.c.invoice_id == invoice_id)
+    record = conn.execute(query.with_for_update(skip_locked=True)).mappings().one_or_none()
+    if record is None:
+        return None
+    invoice = billing.read_invoice(conn, record["invoice_id"])
+    if dropped := _drop(conn, record, invoice, refusals, now):
+        return dropped
+    assert invoice is not None  # _drop drops what is gone
+    return _open_attempt(conn, record, invoice, worker=worker, lease_s=lease_s, now=now)
+
+
+def count_due(conn: Connection, *, now: datetime, at_most: int) -> int:
+    """Returns how many invoices could be claimed now, counting no further than `at_most`."""
+    due = select(records.c.invoice_id).where(_due(now)).limit(at_most).subquery()
+    return conn.execute(select(func.count()).select_from(due)).scalar_one()
+
+
+def next_due_at(conn: Connection, *, now: datetime) -> datetime | None:
+    """Returns when the next waiting invoice becomes due, or None when none waits for a time."""
+    later = and_(records.c.status == Status.QUEUED, records.c.not_before > now)
+    return conn.execute(select(func.min(records.c.not_before)).where(later)).scalar_one()
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return and_(records.c.status == Status.QUEUED, or_(records.c.not_before.is_(None), records.c.not_before <= now))
+
+
+def _drop(
+    conn: Connection, record: RowMapping, invoice: Invoice | None, refusals: Sequence[Refusal], now: datetime
+) -> Dropped | None:
+    invoice_id = record["invoice_id"]
+    verdict = api_response.read(invoice.api_response, refusals) if invoice else None
+    if invoice and verdict and verdict.outcome is Outcome.SYNCED:
+        values = synced_values(verdict.document_no, invoice.api_response, now=now)
+    elif invoice and policy.is_sendable(invoice.status):
+        return None
+    elif invoice is None or policy.is_ended(invoice.status):
+        reason = wording.not_needed(invoice.status if invoice else None)
+        values = ended_values() | {"status": Status.NOT_NEEDED, "error": reason}
+    else:
+        values = ended_values() | {"status": Status.NOT_SYNCED, "error": wording.refused_invoice_status(invoice.status)}
+    update_record(conn, invoice_id, values | (copies_of(invoice) if invoice else {}), now=now)
+    remember_api_response(conn, invoice_id)
+    return Dropped(invoice_id=invoice_id, status=values["status"])
+
+
+def _open_attempt(
+    conn: Connection, record: RowMapping, invoice: Invoice, *, worker: str, lease_s: float, now: datetime
+) -> Claim:
+    claimed = Claim(
+        invoice_id=record["invoice_id"],
+        number=record["attempt_count"] + 1,
+        request_id=str(uuid4()),
+        trigger=Trigger(record["trigger"]),
+        requested_by=record["requested_by"],
+        lease_until=now + timedelta(seconds=lease_s),
+        started_at=now,
+        worker=worker,
+    )
+    open_attempt = {
+        "invoice_id": claimed.invoice_id,
+        "number": claimed.number,
+        "trigger": claimed.trigger,
+        "requested_by": claimed.requested_by,
+        "started_at": now,
+        "request_id": claimed.request_id,
+        "worker": worker,
+    }
+    conn.execute(attempts.insert().values(open_attempt))
+    claim_values = {
+        "status": Status.SYNCING,
+        "attempt_count": claimed.number,
+        "lease_until": claimed.lease_until,
+        "claimed_by": worker,
+        "claim_id": claimed.request_id,
+        "last_attempt_at": now,
+        "not_before": None,
+    }
+    update_record(conn, claimed.invoice_id, copies_of(invoice) | claim_values, now=now)
+    return claimed

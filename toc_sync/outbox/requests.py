@@ -1,0 +1,184 @@
+"""What people ask for: send it, it is there, it is not there. Each is checked again here and logged with who asked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from toc_sync import api_response, billing, policy, wording
+from toc_sync.model import Invoice, Result, Status, Trigger
+from toc_sync.outbox.records import (
+    copies_of,
+    ended_values,
+    lock_record,
+    remember_api_response,
+    synced_values,
+    update_record,
+)
+from toc_sync.tables import sync_actions as actions
+from toc_sync.tables import sync_records as records
+
+
+def request_send(
+    conn: Connection,
+    invoice: Invoice,
+    *,
+    actor: str,
+    now: datetime,
+    idempotent: bool = False,
+    seen_attempts: int | None = None,
+) -> Result:
+    """Queues an invoice for sending now, if it may be sent; the refusal says why not.
+
+    `seen_attempts` is how many tries the person saw: a second click that lands after the first one's answer is refused.
+    The invoice must have a record.
+    """
+    record = _locked(conn, invoice.invoice_id)
+    if api_response.is_success(invoice.api_response) and record["status"] != Status.SYNCING:
+        _settle_as_found(conn, record, invoice, now)
+        return _logged(conn, record, actor, "retry", now, None, done=False, message=wording.refused_status(Status.SYNCED, None))
+    refusal = _why_not(record, invoice, now=now, idempotent=idempotent, seen_attempts=seen_attempts)
+    if refusal:
+        return _logged(conn, record, actor, "retry", now, None, done=False, message=refusal)
+    waited = record["status"] == Status.QUEUED
+    trigger = Trigger.SYNC if record["status"] == Status.NOT_SYNCED else Trigger.RETRY
+    _queue(conn, record, invoice, trigger, actor, now)
+    message = wording.queued_now(was_waiting=waited)
+    return _logged(conn, record, actor, str(trigger), now, None, done=True, message=message, status=Status.QUEUED)
+
+
+def resolve_as_synced(
+    conn: Connection, invoice: Invoice | None, invoice_id: int, document_no: str, *, actor: str, reason: str, now: datetime
+) -> Result:
+    """Declares that an invoice in doubt is in TOC Online under `document_no`."""
+    record = _locked(conn, invoice_id)
+    permission = policy.may_resolve(facts_of(record, invoice))
+    taken_by = _document_owner(conn, record, document_no) if permission.allowed else None
+    refusal = permission.why_not or (wording.refused_document_taken(document_no, taken_by) if taken_by else None)
+    if refusal:
+        return _logged(conn, record, actor, "declare_synced", now, reason, done=False, message=refusal)
+    previous = invoice.api_response if invoice else None
+    success = api_response.declared(document_no, at=now, by=actor, reason=reason, previous=previous)
+    if invoice:
+        billing.write_api_response(conn, invoice_id, success)
+    update_record(conn, invoice_id, synced_values(document_no, success, now=now) | {"declared_by": actor}, now=now)
+    remember_api_response(conn, invoice_id)
+    message = f"Recorded: it is in TOC Online as {document_no}."
+    return _logged(conn, record, actor, "declare_synced", now, reason, done=True, message=message, status=Status.SYNCED)
+
+
+def resolve_send_again(
+    conn: Connection, invoice: Invoice | None, invoice_id: int, *, actor: str, reason: str, now: datetime
+) -> Result:
+    """Queues an invoice in doubt again because a person looked it up and it is not in TOC Online."""
+    record = _locked(conn, invoice_id)
+    permission = policy.may_send_again(facts_of(record, invoice), now=now)
+    if permission.why_not or invoice is None:
+        message = permission.why_not or wording.not_needed(None)
+        return _logged(conn, record, actor, "send_again", now, reason, done=False, message=message)
+    if api_response.is_success(invoice.api_response):
+        _settle_as_found(conn, record, invoice, now)
+        message = wording.refused_status(Status.SYNCED, None)
+        return _logged(conn, record, actor, "send_again", now, reason, done=False, message=message)
+    _queue(conn, record, invoice, Trigger.SEND_AGAIN, actor, now)
+    message = wording.queued_now(was_waiting=False)
+    return _logged(conn, record, actor, "send_again", now, reason, done=True, message=message, status=Status.QUEUED)
+
+
+def log_action(
+    conn: Connection,
+    *,
+    actor: str,
+    action: str,
+    invoice_id: int | None,
+    reason: str | None,
+    done: bool,
+    result: str,
+    now: datetime,
+) -> None:
+    """Appends to the log of what people did; nothing is ever changed or removed there."""
+    values = {"at": now, "actor": actor, "action": action, "invoice_id": invoice_id}
+    conn.execute(actions.insert().values(values | {"reason": reason, "done": done, "result": result}))
+
+
+def facts_of(record: RowMapping, invoice: Invoice | None) -> policy.Facts:
+    """Returns what the rules need, from the record and the invoice as it is now (None: deleted)."""
+    return policy.Facts(
+        status=Status(record["status"]),
+        invoice_status=invoice.status if invoice else None,
+        invoice_created_at=(invoice.created_at if invoice else None) or record["created_at"],
+        last_attempt_at=record["last_attempt_at"],
+        attempt_count=record["attempt_count"],
+    )
+
+
+def _locked(conn: Connection, invoice_id: int) -> RowMapping:
+    record = lock_record(conn, invoice_id)
+    if record is None:
+        raise LookupError(f"invoice {invoice_id} has no record")
+    return record
+
+
+def _why_not(
+    record: RowMapping, invoice: Invoice, *, now: datetime, idempotent: bool, seen_attempts: int | None
+) -> str | None:
+    permission = policy.may_send(facts_of(record, invoice), now=now, idempotent=idempotent)
+    if not permission.allowed:
+        return permission.why_not
+    if record["status"] == Status.QUEUED and (record["not_before"] is None or record["not_before"] <= now):
+        return wording.already_due()
+    if seen_attempts is not None and record["attempt_count"] != seen_attempts:
+        return wording.tried_meanwhile()
+    return None
+
+
+def _queue(
+    conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trigger, actor: str, now: datetime
+) -> None:
+    request: dict[str, Any] = {
+        "status": Status.QUEUED,
+        "trigger": trigger,
+        "requested_by": actor,
+        "queued_at": now,
+        "undelivered_tries": 0,  # a person's word starts the ladder of waits anew
+    }
+    update_record(conn, invoice.invoice_id, ended_values() | copies_of(invoice) | request, now=now)
+
+
+def _settle_as_found(conn: Connection, record: RowMapping, invoice: Invoice, now: datetime) -> None:
+    if record["status"] != Status.SYNCED:
+        document_no = api_response.document_no(invoice.api_response)
+        update_record(conn, invoice.invoice_id, synced_values(document_no, invoice.api_response, now=now), now=now)
+        remember_api_response(conn, invoice.invoice_id)
+
+
+def _document_owner(conn: Connection, record: RowMapping, document_no: str) -> str | None:
+    """Returns the invoice of the same issuer that already has this document number (numbers restart per issuer)."""
+    same_number = func.lower(records.c.document_no) == document_no.lower()
+    same_issuer = records.c.issuer_team_id.is_not_distinct_from(record["issuer_team_id"])
+    other = select(records.c.invoice_number, records.c.invoice_id).where(
+        same_number, same_issuer, records.c.invoice_id != record["invoice_id"]
+    )
+    owner = conn.execute(other.limit(1)).one_or_none()
+    return (owner[0] or str(owner[1])) if owner else None
+
+
+def _logged(
+    conn: Connection,
+    record: RowMapping,
+    actor: str,
+    action: str,
+    now: datetime,
+    reason: str | None,
+    *,
+    done: bool,
+    message: str,
+    status: Status | None = None,
+) -> Result:
+    invoice_id = record["invoice_id"]
+    log_action(
+        conn, actor=actor, action=action, invoice_id=invoice_id, reason=reason, done=done, result=message, now=now
+    )
+    return Result(done=done, message=message, invoice_id=invoice_id, status=status or Status(record["status"]))

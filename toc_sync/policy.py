@@ -1,0 +1,138 @@
+"""The rules about statuses: what follows an outcome, and what a person may do now.
+
+Pure: the time and the jitter are arguments. The one rule above all others: nothing is sent again without a person
+unless it is certain that the last try did not arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from toc_sync import wording
+from toc_sync.model import (
+    ENDED_INVOICE_STATUSES,
+    SENDABLE_INVOICE_STATUSES,
+    ErrorKind,
+    Outcome,
+    Status,
+    Verdict,
+)
+
+ADOPTION_LOCK = timedelta(minutes=10)
+"""How long the other application may still be sending an invoice that it created."""
+
+SEND_AGAIN_AFTER = timedelta(minutes=10)
+"""How long after a request left the platform may still be working on it (it allows 400 s; the rest is margin)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Where a record goes after an attempt, and the earliest instant of the next try, if one follows by itself."""
+
+    status: Status
+    error_kind: ErrorKind | None
+    not_before: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """Whether an action is allowed; if not, why, as a sentence for a person."""
+
+    allowed: bool
+    why_not: str | None = None
+
+
+ALLOWED = Permission(allowed=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the rules need to know about one invoice and its record."""
+
+    status: Status
+    invoice_status: str | None
+    invoice_created_at: datetime | None
+    last_attempt_at: datetime | None
+    attempt_count: int
+
+
+def decide(verdict: Verdict, *, tries: int, waits_s: Sequence[float], jitter: float, now: datetime) -> Decision:
+    """Returns where a record goes after `verdict`.
+
+    `tries` counts the undelivered attempts of this ladder, this one included; `jitter` lies in [0, 1) and takes that
+    share of the step's wait (full jitter: many invoices that failed together do not come back together).
+    """
+    if verdict.outcome is Outcome.UNDELIVERED and tries <= len(waits_s):
+        wait_s = waits_s[tries - 1] * jitter
+        return Decision(status=Status.QUEUED, error_kind=verdict.error_kind, not_before=now + timedelta(seconds=wait_s))
+    status = {
+        Outcome.SYNCED: Status.SYNCED,
+        Outcome.FAILED: Status.FAILED,
+        Outcome.IN_DOUBT: Status.IN_DOUBT,
+        Outcome.UNDELIVERED: Status.FAILED,
+    }[verdict.outcome]
+    return Decision(status=status, error_kind=verdict.error_kind, not_before=None)
+
+
+def is_firmer_than_lost(verdict: Verdict) -> bool:
+    """Tells whether a late answer settles more than "the sender stopped before one came"."""
+    return verdict.error_kind is not ErrorKind.LOST
+
+
+def may_send(facts: Facts, *, now: datetime, idempotent: bool) -> Permission:
+    """Tells whether a person's Retry, Sync or "now" may send this invoice, and if not, why."""
+    if facts.status is Status.IN_DOUBT and not idempotent:
+        return _no(wording.refused_in_doubt())
+    if facts.status in (Status.SYNCED, Status.SYNCING, Status.NOT_NEEDED):
+        return _no(wording.refused_status(facts.status, facts.invoice_status))
+    if facts.invoice_status not in SENDABLE_INVOICE_STATUSES:
+        return _no(wording.refused_invoice_status(facts.invoice_status))
+    if facts.status is Status.NOT_SYNCED and (until := locked_until(facts, now=now)):
+        return _no(wording.refused_locked(until))
+    return ALLOWED
+
+
+def may_resolve(facts: Facts) -> Permission:
+    """Tells whether a person may declare what became of this invoice."""
+    return ALLOWED if facts.status is Status.IN_DOUBT else _no(wording.refused_resolve(facts.status))
+
+
+def may_send_again(facts: Facts, *, now: datetime) -> Permission:
+    """Tells whether "It is not there: send again" is allowed: not before the platform can no longer be working."""
+    resolving = may_resolve(facts)
+    if not resolving.allowed:
+        return resolving
+    if facts.invoice_status not in SENDABLE_INVOICE_STATUSES:
+        return _no(wording.refused_invoice_status(facts.invoice_status))
+    if (until := send_again_at(facts)) and now < until:
+        return _no(wording.refused_still_working(until))
+    return ALLOWED
+
+
+def send_again_at(facts: Facts) -> datetime | None:
+    """Returns the earliest instant of "send again", or None where no request of ours or others is known."""
+    return facts.last_attempt_at + SEND_AGAIN_AFTER if facts.last_attempt_at else None
+
+
+def locked_until(facts: Facts, *, now: datetime) -> datetime | None:
+    """Returns until when Sync is locked because the other application may still be sending, or None."""
+    if facts.invoice_created_at is None:
+        return None
+    until = facts.invoice_created_at + ADOPTION_LOCK
+    return until if now < until else None
+
+
+def is_sendable(invoice_status: str | None) -> bool:
+    """Tells whether an invoice with this status may be sent."""
+    return invoice_status in SENDABLE_INVOICE_STATUSES
+
+
+def is_ended(invoice_status: str | None) -> bool:
+    """Tells whether an invoice with this status never needs to be sent any more."""
+    return invoice_status in ENDED_INVOICE_STATUSES
+
+
+def _no(why_not: str) -> Permission:
+    return Permission(allowed=False, why_not=why_not)

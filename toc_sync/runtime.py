@@ -1,0 +1,427 @@
+"""The runtime: builds everything once from the settings, and offers the verbs that pages, scripts and the CLI use.
+
+No business rules: it passes each question to the room that answers it. Verbs that change something take `actor`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+
+from sqlalchemy import Connection, Engine
+
+from toc_sync import installation, samples, status, sync, wording
+from toc_sync.database import current_time, open_engine, reading, writing
+from toc_sync.edge import Edge
+from toc_sync.model import (
+    DatabaseUnavailable,
+    Refusal,
+    Result,
+    SettingsError,
+    SyncState,
+    UnknownInvoice,
+    parse_invoice_id,
+)
+from toc_sync.new_invoice import parse_payload
+from toc_sync.refusals import parse_refusals, shipped_refusals
+from toc_sync.sandbox import Behaviour, Sandbox
+from toc_sync.settings import Settings, load_settings
+from toc_sync.views import (
+    Choice,
+    InvoiceDetail,
+    InvoiceFilter,
+    InvoicePage,
+    InvoiceRow,
+    OrderFilter,
+    OrderPage,
+    OrderRow,
+    Overview,
+    WorkerRow,
+)
+from toc_sync.worker import Worker
+
+SANDBOX_KEY = "sandbox"
+SANDBOX_FILE = "sandbox.db"
+SCRIPT_TRIES_FOR_S = 60.0
+
+log = logging.getLogger("toc_sync")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What pages say about where they are: the label, whether nothing here is legal, and how often to refresh."""
+
+    label: str
+    sandbox: bool
+    refresh_s: float
+    threads: int
+    chooses_teams: bool
+
+
+class Runtime:
+    """One process's access to the sync: its database, its way to the function, its verbs and its worker."""
+
+    def __init__(self, settings: Settings, engine: Engine, refusals: tuple[Refusal, ...]) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.refusals = refusals
+        self.version = 0
+        """Grows with everything this process writes: what pages remember under an older version is out of date."""
+        self._worker: Worker | None = None
+        self._sandbox: Sandbox | None = None
+        self._edge: Edge | None = None
+        self._lock = Lock()
+
+    # What pages read -------------------------------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> Environment:
+        """What pages say about where they are."""
+        return Environment(
+            label=self.settings.label,
+            sandbox=self.settings.uses_sandbox,
+            refresh_s=self.settings.toc_sync_refresh_seconds,
+            threads=self.settings.toc_sync_threads,
+            chooses_teams=self.settings.toc_create_invoice_rpc is None,
+        )
+
+    def list_invoices(self, wanted: InvoiceFilter, page: int = 1) -> InvoicePage:
+        """Returns one page of the invoice list."""
+        with self._reading() as (conn, now):
+            idempotent = self.settings.toc_function_is_idempotent
+            return status.list_invoices(conn, wanted, page=page, now=now, idempotent=idempotent)
+
+    def export_invoices(self, wanted: InvoiceFilter) -> list[InvoiceRow]:
+        """Returns every matching invoice, for a download."""
+        with self._reading() as (conn, now):
+            return list(status.export_invoices(conn, wanted, now=now))
+
+    def invoice_detail(self, invoice_id: object) -> InvoiceDetail:
+        """Returns everything about one invoice. Raises InvalidInvoiceId or UnknownInvoice."""
+        number = parse_invoice_id(invoice_id)
+        with self._reading() as (conn, now):
+            idempotent = self.settings.toc_function_is_idempotent
+            detail = status.read_detail(conn, number, self.refusals, now=now, idempotent=idempotent)
+        if detail is None:
+            raise UnknownInvoice(wording.unknown_invoice(number))
+        return detail
+
+    def overview(self) -> Overview:
+        """Returns the health of the sync."""
+        with self._reading() as (conn, now):
+            return status.read_overview(conn, now=now)
+
+    def presence(self) -> tuple[WorkerRow, ...]:
+        """Returns the programs that send."""
+        with self._reading() as (conn, now):
+            return status.read_presence(conn, now=now)
+
+    def list_orders(self, wanted: OrderFilter, page: int = 1) -> OrderPage:
+        """Returns one page of the order list."""
+        with self._reading() as (conn, _):
+            return status.list_orders(conn, wanted, page=page)
+
+    def orders(self, order_ids: Sequence[int]) -> tuple[OrderRow, ...]:
+        """Returns the named orders as they are now."""
+        with self._reading() as (conn, _):
+            return status.read_orders(conn, order_ids)
+
+    def teams(self) -> tuple[Choice, ...]:
+        """Returns all teams."""
+        with self._reading() as (conn, _):
+            return status.list_teams(conn)
+
+    def projects(self) -> tuple[Choice, ...]:
+        """Returns all projects."""
+        with self._reading() as (conn, _):
+            return status.list_projects(conn)
+
+    def teams_of_project(self, project_id: int | None) -> tuple[int | None, int | None]:
+        """Returns the usual issuer and payer of a project's invoices."""
+        with self._reading() as (conn, _):
+            return status.teams_of_project(conn, project_id)
+
+    def similar_invoices(self, *, payer_team_id: int, total: Decimal, day: date) -> tuple[str, ...]:
+        """Returns the numbers of invoices with the same payer, total and date."""
+        with self._reading() as (conn, _):
+            return status.similar_invoices(conn, payer_team_id=payer_team_id, total=total, day=day)
+
+    def remedy(self, refusal: str | None) -> Refusal | None:
+        """Returns the recognised refusal of that name: what to do, and who can do it."""
+        return next((known for known in self.refusals if known.name == refusal), None)
+
+    # What people and scripts ask for ---------------------------------------------------------------------------------
+
+    def create(
+        self,
+        payload: Mapping[str, object],
+        *,
+        actor: str,
+        token: str | None = None,
+        behaviour: Behaviour | None = None,
+    ) -> int:
+        """Creates and issues an invoice, wakes the worker and returns the new id at once. Raises InvalidInvoice.
+
+        `behaviour` is what the sandbox answers the first time; it is ignored outside the sandbox.
+        """
+        invoice_id = sync.create_invoice(
+            self.engine,
+            parse_payload(payload),
+            actor=actor,
+            today=self.today(),
+            token=token,
+            function=self.settings.toc_create_invoice_rpc,
+            before_commit=self._rehearsal(behaviour),
+        )
+        log.info("created invoice=%s actor=%r", invoice_id, actor)
+        self.changed()
+        return invoice_id
+
+    def retry(self, invoice_id: object, *, actor: str, seen_attempts: int | None = None) -> Result:
+        """Queues an invoice for sending and wakes the worker. Raises InvalidInvoiceId or UnknownInvoice."""
+        number = parse_invoice_id(invoice_id)
+        result = sync.request_send(self.engine, number, self._rules(), actor=actor, seen_attempts=seen_attempts)
+        log.info("retry invoice=%s done=%s actor=%r message=%r", number, result.done, actor, result.message)
+        self.changed()
+        return result
+
+    def send_now(self, invoice_id: object, *, actor: str) -> Result:
+        """Sends one invoice in this thread and waits for the outcome. Raises InvalidInvoiceId or UnknownInvoice."""
+        number = parse_invoice_id(invoice_id)
+        result = sync.send_now(self._sender("script", _limited_pause()), number, actor=actor)
+        self.changed()
+        return result
+
+    def resolve_as_synced(self, invoice_id: object, document_no: str, *, actor: str, reason: str) -> Result:
+        """Declares that an invoice in doubt is in TOC Online under this document number."""
+        number = parse_invoice_id(invoice_id)
+        if problem := _wrong_document_no(document_no):
+            return Result(done=False, message=problem, invoice_id=number)
+        document = " ".join(document_no.split())
+        result = sync.resolve_as_synced(self.engine, number, document, actor=actor, reason=_cleaned(reason))
+        log.info("declared-synced invoice=%s done=%s actor=%r document=%r", number, result.done, actor, document)
+        self.changed()
+        return result
+
+    def resolve_send_again(self, invoice_id: object, *, actor: str, reason: str) -> Result:
+        """Queues an invoice in doubt again because a person looked it up and it is not there."""
+        number = parse_invoice_id(invoice_id)
+        if not _cleaned(reason):
+            return Result(done=False, message="Say how you know that it is not in TOC Online.", invoice_id=number)
+        result = sync.resolve_send_again(self.engine, number, actor=actor, reason=_cleaned(reason))
+        log.info("send-again invoice=%s done=%s actor=%r", number, result.done, actor)
+        self.changed()
+        return result
+
+    def states(self, invoice_ids: Sequence[object]) -> list[SyncState]:
+        """Returns the state of each invoice, in the order asked. Raises InvalidInvoiceId or UnknownInvoice."""
+        numbers = [parse_invoice_id(invoice_id) for invoice_id in invoice_ids]
+        with reading(self.engine) as conn:
+            found = status.read_states(conn, numbers, self.refusals)
+        for number in numbers:
+            if number not in found:
+                raise UnknownInvoice(wording.unknown_invoice(number))
+        return [found[number] for number in numbers]
+
+    def today(self) -> date:
+        """Returns the day in Lisbon, where the law applies."""
+        return datetime.now(wording.ZONE).date()
+
+    # Life ------------------------------------------------------------------------------------------------------------
+
+    def start_worker(self, *, threads: int | None = None) -> Worker:
+        """Starts sending in the background; a second call returns the same worker."""
+        with self._lock:
+            if self._worker is None:
+                chosen = self.settings.toc_sync_threads if threads is None else threads
+                sender = self._sender(worker_name(), _endless_pause)
+                self._worker = Worker(sender, threads=chosen, on_change=self._bump)
+                self._worker.start()
+            return self._worker
+
+    @property
+    def worker(self) -> Worker | None:
+        """This process's worker, if it has one."""
+        return self._worker
+
+    def changed(self) -> None:
+        """Says that something was written: pages read anew, the worker looks at the queue."""
+        self._bump()
+        if self._worker is not None:
+            self._worker.wake()
+
+    def close(self) -> None:
+        """Stops the worker and the sandbox and gives back connections; what is in flight is awaited first."""
+        if self._worker is not None:
+            self._worker.stop()
+        if self._sandbox is not None:
+            self._sandbox.stop()
+        self.engine.dispose()
+
+    def sandbox_file(self) -> Path:
+        """Returns where the sandbox keeps its documents: beside the database, or under data/."""
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        return (Path(file).parent if file else Path("data")) / SANDBOX_FILE
+
+    def _bump(self) -> None:
+        self.version += 1
+
+    def _rules(self) -> sync.Rules:
+        return sync.Rules(
+            refusals=self.refusals,
+            waits_s=self.settings.toc_sync_retry_waits,
+            lease_s=self.settings.lease_s,
+            idempotent=self.settings.toc_function_is_idempotent,
+        )
+
+    def _sender(self, name: str, pause: Callable[[float], bool]) -> sync.Sender:
+        return sync.Sender(engine=self.engine, edge=self._open_edge(), rules=self._rules(), name=name, pause=pause)
+
+    def _open_edge(self) -> Edge:
+        if self._edge is None:
+            url, key = self._function()
+            self._edge = Edge(url=url, key=key, deadline_s=self.settings.toc_sync_timeout_seconds)
+        return self._edge
+
+    def _function(self) -> tuple[str, str]:
+        settings = self.settings
+        if not settings.uses_sandbox and settings.real_function_url and settings.toc_function_key:
+            return settings.real_function_url, settings.toc_function_key.get_secret_value()
+        self._sandbox = Sandbox(self.sandbox_file(), key=SANDBOX_KEY)
+        return self._sandbox.start(), SANDBOX_KEY
+
+    def _rehearsal(self, behaviour: Behaviour | None) -> Callable[[int], None] | None:
+        if behaviour is None or not self.settings.uses_sandbox:
+            return None
+        documents = Sandbox(self.sandbox_file(), key=SANDBOX_KEY).documents
+        return lambda invoice_id: documents.plan(invoice_id, behaviour)
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Connection, datetime]]:
+        with reading(self.engine) as conn:
+            yield conn, current_time(conn)
+
+
+_current: Runtime | None = None
+_current_lock = Lock()
+
+
+def current() -> Runtime:
+    """Returns this process's runtime, built on first use. Raises SettingsError with one sentence."""
+    global _current  # noqa: PLW0603  one runtime per process, also when two sessions ask at once
+    with _current_lock:
+        if _current is None:
+            _current = open_runtime(load_settings())
+        return _current
+
+
+def close_current() -> None:
+    """Closes this process's runtime, if one was built; the next call of `current` builds another."""
+    global _current  # noqa: PLW0603  the counterpart of `current`
+    with _current_lock:
+        if _current is not None:
+            _current.close()
+        _current = None
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Returns a runtime on a database that was checked and migrated. Raises SettingsError with one sentence."""
+    refusals = _load_refusals(settings)
+    engine = _open_database(settings)
+    runtime = Runtime(settings, engine, refusals)
+    try:
+        with writing(engine) as conn:
+            prepare(conn, settings)
+            if settings.database_url is None and settings.uses_sandbox and not samples.present(conn):
+                documents = Sandbox(runtime.sandbox_file(), key=SANDBOX_KEY).documents
+                samples.seed(conn, now=current_time(conn), plan=documents.plan)
+    except DatabaseUnavailable as error:
+        raise SettingsError(f"DATABASE_URL: the database does not answer ({_reason(error)}).") from error
+    return runtime
+
+
+def prepare(conn: Connection, settings: Settings, *, create_billing: bool = False) -> None:
+    """Migrates our tables and checks the billing tables; creates those in the embedded database, or when asked."""
+    installation.migrate(conn)
+    embedded = settings.database_url is None
+    if (embedded or create_billing) and not installation.has_billing_tables(conn):
+        installation.create_billing_tables(conn)
+    installation.check_billing_tables(conn)
+    if not create_billing:
+        installation.check_environment(conn, function_url=None if settings.uses_sandbox else settings.real_function_url)
+
+
+def worker_name() -> str:
+    """Returns a name for this process that no other has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() // 1_000_000 % 100_000}"
+
+
+def log_to_console() -> None:
+    """Writes this project's log lines to the console, once."""
+    if not log.handlers:
+        console = logging.StreamHandler()
+        console.setFormatter(logging.Formatter("%(asctime)s %(levelname)s toc_sync %(message)s"))
+        log.addHandler(console)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+
+
+def _open_database(settings: Settings) -> Engine:
+    try:
+        return open_engine(settings.sqlalchemy_url, pool_size=settings.toc_sync_threads + 5)
+    except OSError as error:
+        raise SettingsError(f"DATABASE_URL: the folder of the database cannot be written ({error.strerror}).") from error
+    except Exception as error:
+        raise SettingsError("DATABASE_URL: this is no database address.") from error
+
+
+def _load_refusals(settings: Settings) -> tuple[Refusal, ...]:
+    path = settings.toc_sync_refusals
+    if path is None:
+        return shipped_refusals()
+    try:
+        return shipped_refusals() + parse_refusals(path.read_text(encoding="utf-8"), f"TOC_SYNC_REFUSALS ({path.name})")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"TOC_SYNC_REFUSALS: the file {path.name} cannot be read.") from error
+
+
+def _reason(error: DatabaseUnavailable) -> str:
+    """Returns the driver's first line without addresses or passwords."""
+    cause = getattr(error.__cause__, "orig", None)
+    text = str(cause).strip().splitlines()[0] if cause and str(cause).strip() else "no reason given"
+    return "unable to open the file" if "unable to open" in text else text.split(":")[-1].strip()[:120]
+
+
+def _wrong_document_no(document_no: str) -> str | None:
+    text = " ".join(document_no.split())
+    if not text:
+        return "Enter the document number from TOC Online, for example FT 2026/123."
+    return "Use at most 60 printable characters." if len(text) > 60 or not text.isprintable() else None
+
+
+def _cleaned(reason: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in reason).split())[:500]
+
+
+def _endless_pause(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True
+
+
+def _limited_pause() -> Callable[[float], bool]:
+    until = time.monotonic() + SCRIPT_TRIES_FOR_S
+
+    def pause(seconds: float) -> bool:
+        time.sleep(seconds)
+        return time.monotonic() < until
+
+    return pause

@@ -1,0 +1,27 @@
+"""Every read of sync state: the list, one invoice, the overview, the orders.
+
+SQL in the caller's connection; never writes, never commits, takes `now` as an argument. Lists read our own indexed
+copies in `sync_records`; one invoice is read from the billing tables as it is now.
+"""
+
+from toc_sync.status.detail import read_detail, read_states
+from toc_sync.status.invoices import count_invoices, export_invoices, list_invoices
+from toc_sync.status.orders import list_orders, read_orders
+from toc_sync.status.overview import read_overview, read_presence
+from toc_sync.status.people import list_projects, list_teams, similar_invoices, teams_of_project
+
+__all__ = [
+    "count_invoices",
+    "export_invoices",
+    "list_invoices",
+    "list_orders",
+    "list_projects",
+    "list_teams",
+    "read_detail",
+    "read_orders",
+    "read_overview",
+    "read_presence",
+    "read_states",
+    "similar_invoices",
+    "teams_of_project",
+]

@@ -1,0 +1,141 @@
+"""The invoice list: filtering, sorting, counting and paging in SQL, so that its cost does not grow with the table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+
+from toc_sync import policy
+from toc_sync.model import ErrorKind, Status, fold
+from toc_sync.tables import sync_records as records
+from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoicePage, InvoiceRow, StatusSum
+
+SHOWN = (
+    records.c.invoice_id,
+    records.c.invoice_number,
+    records.c.payer,
+    records.c.issuer,
+    records.c.invoice_date,
+    records.c.total_amount,
+    records.c.currency_code,
+    records.c.status,
+    records.c.error_kind,
+    records.c.error,
+    records.c.document_no,
+    records.c.attempt_count,
+    records.c.last_attempt_at,
+    records.c.not_before,
+    records.c.synced_at,
+    records.c.warning,
+    records.c.invoice_status,
+    records.c.invoice_created_at,
+    records.c.created_at,
+)
+EXPORT_CHUNK = 1_000
+
+
+def list_invoices(
+    conn: Connection, wanted: InvoiceFilter, *, page: int, now: datetime, idempotent: bool = False
+) -> InvoicePage:
+    """Returns page `page` (from 1) of the matching invoices, newest first, with the sums of each status."""
+    sums = count_invoices(conn, wanted)
+    total = sum(sums[status].count for status in (wanted.statuses or tuple(sums)) if status in sums)
+    query = _matching(wanted).offset((page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    rows = conn.execute(query).mappings()
+    shown = tuple(as_row(row, now=now, idempotent=idempotent) for row in rows)
+    return InvoicePage(rows=shown, total=total, sums=sums, read_at=now)
+
+
+def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, StatusSum]:
+    """Returns how many invoices have each status and what they are worth, under the filter without its statuses."""
+    query = select(
+        records.c.status, records.c.currency_code, func.count(), func.sum(records.c.total_amount)
+    ).group_by(records.c.status, records.c.currency_code)
+    counts: dict[Status, int] = defaultdict(int)
+    amounts: dict[Status, dict[str, Decimal]] = defaultdict(dict)
+    for status, currency, count, amount in conn.execute(query.where(*_conditions(replace(wanted, statuses=())))):
+        counts[Status(status)] += count
+        amounts[Status(status)][currency] = amount
+    return {
+        status: StatusSum(status=status, count=counts[status], amounts=amounts[status])
+        for status in Status
+        if status in counts
+    }
+
+
+def export_invoices(conn: Connection, wanted: InvoiceFilter, *, now: datetime) -> Iterator[InvoiceRow]:
+    """Yields every matching invoice, newest first, in one consistent reading."""
+    stream = conn.execution_options(yield_per=EXPORT_CHUNK).execute(_matching(wanted)).mappings()
+    for row in stream:
+        yield as_row(row, now=now)
+
+
+def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> InvoiceRow:
+    """Returns a record's columns as a line of the list, with what a person may do about it."""
+    status = Status(row["status"])
+    facts = policy.Facts(
+        status=status,
+        invoice_status=row["invoice_status"],
+        invoice_created_at=row["invoice_created_at"] or row["created_at"],
+        last_attempt_at=row["last_attempt_at"],
+        attempt_count=row["attempt_count"],
+    )
+    sending = policy.may_send(facts, now=now, idempotent=idempotent)
+    due = status is Status.QUEUED and (row["not_before"] is None or row["not_before"] <= now)
+    return InvoiceRow(
+        invoice_id=row["invoice_id"],
+        invoice_number=row["invoice_number"],
+        payer=row["payer"],
+        issuer=row["issuer"],
+        invoice_date=row["invoice_date"],
+        total_amount=row["total_amount"],
+        currency_code=row["currency_code"],
+        status=status,
+        error_kind=ErrorKind(row["error_kind"]) if row["error_kind"] else None,
+        error=row["error"],
+        document_no=row["document_no"],
+        attempts=row["attempt_count"],
+        last_attempt_at=row["last_attempt_at"],
+        not_before=row["not_before"],
+        synced_at=row["synced_at"],
+        warning=row["warning"],
+        can_retry=sending.allowed and not due,
+        can_resolve=policy.may_resolve(facts).allowed,
+        why_not=sending.why_not,
+    )
+
+
+def _matching(wanted: InvoiceFilter) -> Select[tuple[object, ...]]:
+    return select(*SHOWN).where(*_conditions(wanted)).order_by(records.c.invoice_id.desc())
+
+
+def _conditions(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        conditions.append(records.c.status.in_(wanted.statuses))
+    if wanted.error_kinds:
+        conditions.append(records.c.error_kind.in_(wanted.error_kinds))
+    if wanted.since:
+        conditions.append(records.c.invoice_date >= wanted.since)
+    if wanted.until:
+        conditions.append(records.c.invoice_date <= wanted.until)
+    if wanted.issuer_team_id is not None:
+        conditions.append(records.c.issuer_team_id == wanted.issuer_team_id)
+    if wanted.payer_team_id is not None:
+        conditions.append(records.c.payer_team_id == wanted.payer_team_id)
+    if wanted.smallest is not None:
+        conditions.append(records.c.total_amount >= wanted.smallest)
+    if wanted.largest is not None:
+        conditions.append(records.c.total_amount <= wanted.largest)
+    conditions += [records.c.search_text.contains(word, autoescape=True) for word in searched_words(wanted.text)]
+    return conditions
+
+
+def searched_words(text: str) -> list[str]:
+    """Returns the words that must all occur, in the form that records keep; U+0000 can be in no text."""
+    return fold(text.replace("\x00", " "))[:200].split()[:8]

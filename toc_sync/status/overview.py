@@ -1,0 +1,73 @@
+"""The overview: is everything in TOC Online, what waits, what failed last, and is anything sending."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, Text, cast, func, select
+
+from toc_sync.database import is_postgresql
+from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, Outcome
+from toc_sync.status.invoices import SHOWN, as_row, count_invoices
+from toc_sync.tables import sync_attempts as attempts
+from toc_sync.tables import sync_records as records
+from toc_sync.tables import sync_workers as workers
+from toc_sync.views import HourCount, InvoiceFilter, Overview, WorkerRow
+
+ALIVE_FOR = timedelta(seconds=30)
+"""A worker says that it is alive every few seconds; after this long without a word it counts as gone."""
+
+
+def read_overview(conn: Connection, *, now: datetime, hours: int = 24, failures: int = 10) -> Overview:
+    """Returns the health of the sync: sums, backlog, the last `hours` hours of attempts and the last failures."""
+    sums = count_invoices(conn, InvoiceFilter())
+    waiting, oldest = conn.execute(
+        select(func.count(), func.min(records.c.queued_at)).where(records.c.status.in_(ON_ITS_WAY))
+    ).one()
+    attention = select(func.min(func.coalesce(records.c.last_attempt_at, records.c.created_at)))
+    failed = select(*SHOWN).where(records.c.status.in_(NEEDS_ATTENTION))
+    return Overview(
+        sums=sums,
+        waiting=waiting,
+        oldest_waiting_s=max(0.0, (now - oldest).total_seconds()) if oldest else None,
+        hours=_hours(conn, now, hours),
+        last_failures=tuple(
+            as_row(row, now=now)
+            for row in conn.execute(failed.order_by(records.c.last_attempt_at.desc()).limit(failures)).mappings()
+        ),
+        workers=read_presence(conn, now=now),
+        oldest_attention_at=conn.execute(attention.where(records.c.status.in_(NEEDS_ATTENTION))).scalar_one(),
+        read_at=now,
+    )
+
+
+def read_presence(conn: Connection, *, now: datetime) -> tuple[WorkerRow, ...]:
+    """Returns the programs that send, the most recently heard of first."""
+    rows = conn.execute(select(workers).order_by(workers.c.last_seen_at.desc()).limit(50)).mappings()
+    return tuple(
+        WorkerRow(
+            name=row["name"],
+            threads=row["threads"],
+            started_at=row["started_at"],
+            last_seen_at=row["last_seen_at"],
+            alive=row["threads"] > 0 and now - row["last_seen_at"] < ALIVE_FOR,
+        )
+        for row in rows
+    )
+
+
+def _hours(conn: Connection, now: datetime, hours: int) -> tuple[HourCount, ...]:
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
+    hour = func.to_char(attempts.c.started_at.op("AT TIME ZONE")("UTC"), "YYYY-MM-DD HH24") if is_postgresql(conn) else func.substr(cast(attempts.c.started_at, Text), 1, 13)
+    query = (
+        select(hour, attempts.c.outcome, func.count())
+        .where(attempts.c.started_at >= first, attempts.c.outcome.is_not(None))
+        .group_by(hour, attempts.c.outcome)
+        .order_by(hour)
+    )
+    return tuple(
+        HourCount(hour=datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC), outcome=Outcome(outcome), count=count)
+        for text, outcome, count in conn.execute(query)
+    )
+
+

@@ -1,0 +1,227 @@
+"""The story of one attempt, and where its transactions begin and end.
+
+T1 claims and opens the attempt; then, with no transaction open, one POST; T2 writes down what it came to. Nothing is
+sent unless T1 is known to be committed. Knows no threads and no pages.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from toc_sync import billing, creation, outbox, wording
+from toc_sync.api_response import clean_text
+from toc_sync.classify import classify
+from toc_sync.database import current_time, reading, writing
+from toc_sync.edge import Edge, uptime
+from toc_sync.model import (
+    Claim,
+    DatabaseUnavailable,
+    NoReply,
+    Refusal,
+    Reply,
+    Result,
+    Status,
+    UnknownInvoice,
+    Unsent,
+    Verdict,
+)
+from toc_sync.new_invoice import NewInvoice
+
+SEND_WITHIN_S = 5.0
+"""A claim older than this is not sent any more: a frozen thread must not wake up and send."""
+
+STORED_BODY_BYTES = 64 * 1024
+STORED_HEADERS = (
+    "content-type", "retry-after", "sb-error-code", "sb-request-id", "x-deno-execution-id", "x-sb-edge-region",
+    "x-relay-error", "cf-ray",
+)  # fmt: skip
+PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+
+log = logging.getLogger("toc_sync")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How this installation sends: what refusals it recognises, how long it waits, how long a claim lasts."""
+
+    refusals: tuple[Refusal, ...]
+    waits_s: Sequence[float]
+    lease_s: float
+    idempotent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Everything one attempt needs. `pause` waits between tries to write an outcome; False ends the trying."""
+
+    engine: Engine
+    edge: Edge
+    rules: Rules
+    name: str
+    pause: Callable[[float], bool]
+
+
+def create_invoice(
+    engine: Engine,
+    new: NewInvoice,
+    *,
+    actor: str,
+    today: date,
+    token: str | None = None,
+    function: str | None = None,
+    before_commit: Callable[[int], None] | None = None,
+) -> int:
+    """Writes invoice, allocations and sync record in one transaction and returns the invoice's id.
+
+    A `token` that made an invoice before returns that one: a double click creates one invoice. Raises InvalidInvoice.
+    """
+    with writing(engine) as conn:
+        now = current_time(conn)
+        if token and not outbox.spend_token(conn, token, now=now):
+            if (earlier := outbox.used_token(conn, token)) is not None:
+                return earlier
+        if function:
+            invoice_id = creation.create_by_function(conn, new, function)
+        else:
+            invoice_id = creation.create(conn, new, now=now, today=today)
+        invoice = billing.read_invoice(conn, invoice_id)
+        if invoice is None:
+            raise UnknownInvoice(wording.unknown_invoice(invoice_id))
+        outbox.enqueue(conn, invoice, actor=actor, now=now)
+        if token:
+            outbox.used_token(conn, token, invoice_id)
+        if before_commit:
+            before_commit(invoice_id)
+    return invoice_id
+
+
+def request_send(
+    engine: Engine, invoice_id: int, rules: Rules, *, actor: str, seen_attempts: int | None = None
+) -> Result:
+    """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice."""
+    with writing(engine) as conn:
+        now = current_time(conn)
+        invoice = billing.read_invoice(conn, invoice_id)
+        if invoice is None:
+            raise UnknownInvoice(wording.unknown_invoice(invoice_id))
+        outbox.adopt(conn, invoice, rules.refusals, now=now)
+        return outbox.request_send(
+            conn, invoice, actor=actor, now=now, idempotent=rules.idempotent, seen_attempts=seen_attempts
+        )
+
+
+def resolve_as_synced(engine: Engine, invoice_id: int, document_no: str, *, actor: str, reason: str) -> Result:
+    """Declares that an invoice in doubt is in TOC Online."""
+    with writing(engine) as conn:
+        now = current_time(conn)
+        invoice = billing.read_invoice(conn, invoice_id)
+        return outbox.resolve_as_synced(
+            conn, invoice, invoice_id, document_no, actor=actor, reason=reason, now=now
+        )
+
+
+def resolve_send_again(engine: Engine, invoice_id: int, *, actor: str, reason: str) -> Result:
+    """Queues an invoice in doubt again because a person looked it up and it is not there."""
+    with writing(engine) as conn:
+        now = current_time(conn)
+        invoice = billing.read_invoice(conn, invoice_id)
+        return outbox.resolve_send_again(conn, invoice, invoice_id, actor=actor, reason=reason, now=now)
+
+
+def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
+    """Claims, sends and settles the next due invoice (or the one named); False when nothing was due."""
+    started_at = uptime()
+    claimed: Claim | outbox.Dropped | None = None
+    try:
+        with writing(sender.engine) as conn:
+            claimed = outbox.claim(
+                conn,
+                worker=sender.name,
+                lease_s=sender.rules.lease_s,
+                refusals=sender.rules.refusals,
+                now=current_time(conn),
+                invoice_id=invoice_id,
+            )
+    except DatabaseUnavailable:
+        if isinstance(claimed, Claim):
+            # The commit may or may not have happened, but nothing was sent: if the claim stands, give it back.
+            unsent = NoReply(why=Unsent.UNDELIVERED, error="The database did not confirm the claim.", duration_ms=0)
+            _write_outcome(sender, claimed, unsent)
+        raise
+    if isinstance(claimed, Claim):
+        answer = sender.edge.send(claimed.invoice_id, claimed.request_id, not_after=started_at + SEND_WITHIN_S)
+        _write_outcome(sender, claimed, answer)
+    elif claimed:
+        log.info("dropped invoice=%s status=%s", claimed.invoice_id, claimed.status)
+    return claimed is not None
+
+
+def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
+    """Sends one invoice now, in this thread, and returns where it stands afterwards. Raises UnknownInvoice."""
+    requested = request_send(sender.engine, invoice_id, sender.rules, actor=actor)
+    if not requested.done and requested.status is not Status.QUEUED:
+        return requested
+    run_one(sender, invoice_id)
+    with reading(sender.engine) as conn:
+        status = outbox.current_status(conn, invoice_id)
+    return Result(done=True, message=wording.STATUS_MEANINGS[status], invoice_id=invoice_id, status=status)
+
+
+def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> None:
+    """Writes what an attempt came to, and keeps trying while the database is away: the answer exists only here."""
+    verdict = classify(answer, sender.rules.refusals)
+    jitter = random.random()
+    for tries in range(1_000_000):
+        try:
+            with writing(sender.engine) as conn:
+                settled = outbox.settle(
+                    conn,
+                    claimed,
+                    verdict,
+                    evidence_of(answer),
+                    waits_s=sender.rules.waits_s,
+                    jitter=jitter,
+                    now=current_time(conn),
+                )
+            return _log_attempt(claimed, verdict, settled, answer.duration_ms)
+        except (DatabaseUnavailable, DBAPIError) as error:
+            log.warning("outcome-not-written invoice=%s number=%s error=%s", claimed.invoice_id, claimed.number, type(error).__name__)
+            if not sender.pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
+                raise
+
+
+def evidence_of(answer: Reply | NoReply) -> outbox.Evidence:
+    """Returns what is kept of an answer."""
+    if isinstance(answer, NoReply):
+        return outbox.Evidence(duration_ms=answer.duration_ms)
+    body = answer.body[:STORED_BODY_BYTES].decode("utf-8", "replace")
+    headers = {name: clean_text(answer.headers[name]) for name in STORED_HEADERS if name in answer.headers}
+    return outbox.Evidence(headers=headers, body=clean_text(body), duration_ms=answer.duration_ms)
+
+
+def _log_attempt(claimed: Claim, verdict: Verdict, settled: outbox.Settled, duration_ms: int) -> None:
+    level = logging.INFO if settled.status in (Status.SYNCED, Status.NOT_NEEDED) else logging.WARNING
+    log.log(
+        level,
+        "attempt invoice=%s number=%s trigger=%s outcome=%s kind=%s status=%s http=%s ms=%s document=%r error=%r",
+        claimed.invoice_id,
+        claimed.number,
+        claimed.trigger,
+        verdict.outcome,
+        verdict.error_kind or "-",
+        settled.status or "-",
+        verdict.http_status or "-",
+        duration_ms,
+        verdict.document_no,
+        verdict.error[:300] if verdict.error else None,
+    )
+    if settled.warning:
+        log.error("attention invoice=%s number=%s warning=%r", claimed.invoice_id, claimed.number, settled.warning)
+

@@ -1,0 +1,235 @@
+"""What pages show and ask for: filters, rows and sums, as frozen values. Standard library and `model` only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from toc_sync.model import ErrorKind, Outcome, Status, Trigger
+
+PAGE_SIZE = 50
+
+
+class RowAction(StrEnum):
+    """The one button of a row."""
+
+    RETRY = "Retry"
+    SYNC = "Sync"
+    RESOLVE = "Resolve"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceFilter:
+    """Which invoices to list; empty means all. Dates are invoice dates, both ends included."""
+
+    statuses: tuple[Status, ...] = ()
+    error_kinds: tuple[ErrorKind, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    issuer_team_id: int | None = None
+    payer_team_id: int | None = None
+    text: str = ""
+    smallest: Decimal | None = None
+    largest: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceRow:
+    """One line of the invoice list."""
+
+    invoice_id: int
+    invoice_number: str | None
+    payer: str | None
+    issuer: str | None
+    invoice_date: date | None
+    total_amount: Decimal
+    currency_code: str
+    status: Status
+    error_kind: ErrorKind | None
+    error: str | None
+    document_no: str | None
+    attempts: int
+    last_attempt_at: datetime | None
+    not_before: datetime | None
+    synced_at: datetime | None
+    warning: str | None
+    can_retry: bool
+    can_resolve: bool
+    why_not: str | None
+
+    @property
+    def action(self) -> RowAction | None:
+        """The row's button, or None where nothing can be done."""
+        if self.can_resolve:
+            return RowAction.RESOLVE
+        if not self.can_retry:
+            return None
+        return RowAction.SYNC if self.status is Status.NOT_SYNCED else RowAction.RETRY
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusSum:
+    """How many invoices have a status and what they are worth, per currency."""
+
+    status: Status
+    count: int
+    amounts: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoicePage:
+    """One page of the list, how many match in all, and the sums per status under the same filter without its status."""
+
+    rows: tuple[InvoiceRow, ...]
+    total: int
+    sums: Mapping[Status, StatusSum]
+    read_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRow:
+    """One attempt in the timeline."""
+
+    number: int
+    trigger: Trigger
+    requested_by: str
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: Outcome | None
+    error_kind: ErrorKind | None
+    error: str | None
+    http_status: int | None
+    duration_ms: int | None
+    request_id: str
+    document_no: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionRow:
+    """One thing that a person did."""
+
+    at: datetime
+    actor: str
+    action: str
+    reason: str | None
+    done: bool
+    result: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllocationRow:
+    """What one order contributes to an invoice."""
+
+    order_id: int
+    project: str | None
+    subtotal: Decimal
+    vat: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceDetail:
+    """Everything the drawer shows about one invoice."""
+
+    row: InvoiceRow
+    invoice_status: str | None
+    external_invoice_id: str | None
+    subtotal_amount: Decimal
+    vat_amount: Decimal
+    notes: str | None
+    created_at: datetime | None
+    declared_by: str | None
+    refusal: str | None
+    send_again_at: datetime | None
+    can_send_again: bool
+    api_response: object
+    attempts: tuple[AttemptRow, ...]
+    actions: tuple[ActionRow, ...]
+    allocations: tuple[AllocationRow, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderFilter:
+    """Which orders to list; empty means all. The period is the order's billing period, both ends included."""
+
+    project_id: int | None = None
+    statuses: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    has_remaining: bool | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRow:
+    """One line of the order list."""
+
+    order_id: int
+    project_id: int | None
+    project: str | None
+    period_start: date | None
+    period_end: date | None
+    subtotal: Decimal
+    vat: Decimal
+    total: Decimal
+    currency_code: str
+    status: str
+    issued: Decimal
+    remaining: Decimal
+    invoice_statuses: tuple[Status, ...]
+    can_invoice: bool
+    why_not: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderPage:
+    """One page of orders and how many match in all."""
+
+    rows: tuple[OrderRow, ...]
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One entry of a select box."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HourCount:
+    """How many attempts ended how within one hour."""
+
+    hour: datetime
+    outcome: Outcome
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerRow:
+    """One program that sends, and when it was last heard of."""
+
+    name: str
+    threads: int
+    started_at: datetime
+    last_seen_at: datetime
+    alive: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The health of the sync at one instant."""
+
+    sums: Mapping[Status, StatusSum]
+    waiting: int
+    oldest_waiting_s: float | None
+    hours: tuple[HourCount, ...]
+    last_failures: tuple[InvoiceRow, ...]
+    workers: tuple[WorkerRow, ...]
+    oldest_attention_at: datetime | None
+    read_at: datetime

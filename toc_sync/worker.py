@@ -1,0 +1,193 @@
+"""The worker: threads and their seats, the wake-up, and the loop that rescues, observes and adopts.
+
+Threads never touch pages; a thread that fails leaves its attempt open for the rescue. No SQL and no HTTP here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock, Thread
+
+from toc_sync import outbox, sync
+from toc_sync.database import current_time, reading, writing
+from toc_sync.model import DatabaseUnavailable
+
+POLL_S = 1.0
+"""How often the queue is looked at when nobody wakes the worker: other processes write to it too."""
+
+UPKEEP_S = 2.0
+SWEEP_EVERY_S = 5.0
+ANNOUNCE_EVERY_S = 5.0
+PAUSE_AFTER_FAILURE_S = 1.0
+ADOPTED_AT_ONCE = 500
+
+log = logging.getLogger("toc_sync")
+
+
+class Worker:
+    """Sends what is due with `threads` threads and keeps records true; with 0 threads it only does the latter.
+
+    `on_change` is called after everything it wrote, from its own threads.
+    """
+
+    def __init__(self, sender: sync.Sender, *, threads: int, on_change: Callable[[], None]) -> None:
+        self._sender = sender
+        self._engine = sender.engine
+        self._refusals = sender.rules.refusals
+        self._threads = threads
+        self._on_change = on_change
+        self._claiming = True
+        self._wake = Event()
+        self._ended = Event()
+        self._lock = Lock()
+        self._busy = 0
+        self._swept_to = 0
+        self._due_at: dict[str, float] = {}
+        self._pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="toc-send")
+        self._loops = (
+            Thread(target=self._dispatch_loop, name="toc-dispatch", daemon=True),
+            Thread(target=self._upkeep_loop, name="toc-upkeep", daemon=True),
+        )
+
+    def start(self) -> None:
+        """Starts sending."""
+        log.info("worker-started name=%s threads=%s", self._sender.name, self._threads)
+        for loop in self._loops:
+            loop.start()
+
+    def wake(self) -> None:
+        """Says that something may be due now."""
+        self._wake.set()
+
+    @property
+    def claiming(self) -> bool:
+        """Tells whether it still takes new invoices."""
+        return self._claiming
+
+    def stop_claiming(self) -> None:
+        """Claims nothing new from now on. Safe in a signal handler: it takes no lock."""
+        self._claiming = False
+
+    def in_flight(self) -> int:
+        """Returns how many threads are at work on an invoice."""
+        return self._busy
+
+    def stop(self) -> None:
+        """Claims nothing new, waits until what is in flight is answered and written down, and ends."""
+        self.stop_claiming()
+        self._ended.set()
+        self._wake.set()
+        for loop in self._loops:
+            loop.join()
+        self._pool.shutdown(wait=True)
+        self._guarded(self._withdraw)
+        log.info("worker-stopped name=%s", self._sender.name)
+
+    def _dispatch_loop(self) -> None:
+        while self._claiming:
+            self._wake.clear()
+            self._guarded(self._dispatch)
+            self._wake.wait(POLL_S)
+
+    def _upkeep_loop(self) -> None:
+        while not self._ended.is_set():
+            self._guarded(self._upkeep)
+            self._ended.wait(UPKEEP_S)
+
+    def _dispatch(self) -> bool:
+        free = self._threads - self._busy
+        if free <= 0:
+            return False
+        with reading(self._engine) as conn:
+            due = outbox.count_due(conn, now=current_time(conn), at_most=free)
+        for _ in range(due):
+            with self._lock:
+                self._busy += 1
+            self._pool.submit(self._drain)
+        return due > 0
+
+    def _drain(self) -> None:
+        """One seat: sends one invoice after the other until nothing is due."""
+        try:
+            while self._claiming and self._guarded(self._send_one):
+                self._on_change()
+        finally:
+            with self._lock:
+                self._busy -= 1
+            self._wake.set()
+
+    def _send_one(self) -> bool:
+        return sync.run_one(self._sender)
+
+    def _upkeep(self) -> bool:
+        changed = self._rescue() + self._observe() + self._adopt()
+        if self._is_time("sweep", SWEEP_EVERY_S):
+            changed += self._sweep()
+        if self._is_time("announce", ANNOUNCE_EVERY_S):
+            self._announce()
+        if changed:
+            self._on_change()
+            self.wake()
+        return changed > 0
+
+    def _rescue(self) -> int:
+        with writing(self._engine) as conn:
+            rescued = outbox.rescue(conn, now=current_time(conn))
+        for settled in rescued:
+            log.warning("rescued invoice=%s number=%s status=%s", settled.invoice_id, settled.number, settled.status)
+        return len(rescued)
+
+    def _observe(self) -> int:
+        with writing(self._engine) as conn:
+            observed = outbox.observe_recent(conn, self._refusals, now=current_time(conn))
+        for invoice_id in observed:
+            log.info("observed invoice=%s", invoice_id)
+        return len(observed)
+
+    def _adopt(self) -> int:
+        total = 0
+        adopted = ADOPTED_AT_ONCE
+        while adopted == ADOPTED_AT_ONCE and self._claiming:
+            with writing(self._engine) as conn:
+                adopted = outbox.adopt_missing(
+                    conn, self._refusals, now=current_time(conn), at_most=ADOPTED_AT_ONCE
+                )
+            total += adopted
+            if adopted:
+                log.info("adopted count=%s total=%s", adopted, total)
+        return total
+
+    def _sweep(self) -> int:
+        with writing(self._engine) as conn:
+            swept = outbox.sweep(conn, self._refusals, after_id=self._swept_to, now=current_time(conn))
+        self._swept_to = 0 if swept.complete else swept.last_id
+        return swept.changed
+
+    def _announce(self) -> None:
+        with writing(self._engine) as conn:
+            outbox.announce(conn, name=self._sender.name, threads=self._threads, now=current_time(conn))
+
+    def _withdraw(self) -> bool:
+        with writing(self._engine) as conn:
+            outbox.withdraw(conn, name=self._sender.name)
+        return True
+
+    def _is_time(self, what: str, every_s: float) -> bool:
+        if time.monotonic() < self._due_at.get(what, 0.0):
+            return False
+        self._due_at[what] = time.monotonic() + every_s
+        return True
+
+    def _guarded(self, step: Callable[[], bool]) -> bool:
+        """The outermost frame of every thread: a failure is logged, the attempt stays open, and the rescue ends it."""
+        try:
+            return step()
+        except DatabaseUnavailable as error:
+            log.warning("database-away step=%s error=%s", step.__name__, error)
+        except Exception:
+            log.exception("failed step=%s", step.__name__)
+        self._ended.wait(PAUSE_AFTER_FAILURE_S)
+        return False
