@@ -46,7 +46,7 @@ class Content:
 
     @property
     def plain(self) -> str:
-        """The text of a body that people wrote, else nothing: broken JSON may hide anything, and markup is a gateway's."""
+        """The text of a body that people wrote, else nothing: broken JSON may hide anything, markup is a gateway's."""
         is_plain = self.json is None and not _JSON_LIKE.match(self.raw) and not _HTML.search(self.raw)
         return one_line(self.raw) if is_plain else ""
 
@@ -134,10 +134,9 @@ def _decode(text: str, start: int, *, whole: bool) -> Json | None:
     def merge(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for name, item in pairs:
-            if name in merged and merged[name] != item:
-                contradictions.append(name)
-                item = [merged[name], item]
-            merged[name] = item
+            contradicts = name in merged and merged[name] != item
+            contradictions.extend([name] * contradicts)
+            merged[name] = [merged[name], item] if contradicts else item
         return merged
 
     decoder = json.JSONDecoder(

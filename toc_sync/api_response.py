@@ -1,6 +1,6 @@
 """The column `issued_client_invoices.api_response`: how a value found there is read, and the values we write.
 
-Pure: no clock, no I/O. The column is shared with another application, so anything may stand in it; reading never raises.
+Pure: no clock, no I/O. The column is shared with another application, so anything may stand in it and reading never raises.
 What we write keeps that application's keys with its meaning: `success`, `synced_at`, `toc_data`, `error`, `failed_at`.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from toc_sync import answer, wording
+from toc_sync.answer import clean_text as clean_text
 from toc_sync.classify import classify_text, is_truthy
 from toc_sync.model import ErrorKind, Outcome, Refusal, Verdict
 
@@ -101,9 +102,7 @@ def waiting(verdict: Verdict, *, at: datetime, attempt: int, next_attempt_at: da
     return _cleaned(_failure(verdict, at, attempt) | {"status": "queued", "next_attempt_at": _iso(next_attempt_at)})
 
 
-def declared(
-    document_no: str | None, *, at: datetime, by: str, reason: str, previous: object
-) -> dict[str, object]:
+def declared(document_no: str | None, *, at: datetime, by: str, reason: str, previous: object) -> dict[str, object]:
     """Returns the value of an invoice that a person found in TOC Online."""
     return _cleaned(
         {
@@ -118,7 +117,7 @@ def declared(
 
 
 def clean(value: object) -> object:
-    """Returns `value` as jsonb takes it: no U+0000, lone surrogates, NaN or Infinity, no digits or depth without end."""
+    """Returns `value` as jsonb takes it: no U+0000, lone surrogates, NaN, Infinity, endless digits or depth."""
     return _clean(value, 0)
 
 
@@ -126,13 +125,13 @@ def _clean(value: object, depth: int) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return answer.clean_text(value)
+        return clean_text(value)
     if isinstance(value, int):
         return _clean_int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if not isinstance(value, Mapping | list | tuple):
-        return answer.clean_text(str(value))
+        return clean_text(str(value))
     if depth >= _MAX_DEPTH:
         return _TOO_DEEP
     if isinstance(value, Mapping):

@@ -36,7 +36,8 @@ _DOCUMENT_EXISTS = re.compile(
 
 _STORED_PREFIX = re.compile(r"\A\s*(?:Error:\s*)?(?:TOC sync failed:\s*)?", re.IGNORECASE)
 _STORED_ANSWER = re.compile(
-    r"\s*(?:Error:\s*)?TOC sync failed:\s*(?P<status>[1-9][0-9]{2})(?![0-9])[\s:]*(?P<body>.*)\Z", re.IGNORECASE | re.DOTALL
+    r"\s*(?:Error:\s*)?TOC sync failed:\s*(?P<status>[1-9][0-9]{2})(?![0-9])[\s:]*(?P<body>.*)\Z",
+    re.IGNORECASE | re.DOTALL,
 )
 _NEVER_SENT = re.compile(r"(?:error: )?(?:no access token available|missing next_public_\w+)", re.IGNORECASE)
 _BROKEN_OFF = re.compile(r"(?:\w*error: )?(?:failed to fetch|networkerror\b|load failed)", re.IGNORECASE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -106,10 +107,24 @@ def _open_sqlite(url: str, pool_size: int) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin in _begin_sqlite, not inside the driver
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     # FULL: a claim that a power cut can undo is an invoice sent twice.
     connection.execute("PRAGMA synchronous=FULL")
     connection.create_function("md5", 1, _md5, deterministic=True)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches the file to WAL; SQLite refuses that at once, whatever the busy timeout, while another process does it."""
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _begin_sqlite(conn: Connection) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import re
 import ssl
-import sys
 import time
 import zlib
 from collections.abc import Iterator, Mapping
@@ -60,9 +59,8 @@ _BROKEN_OFF_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscall
 
 def uptime() -> float:
     """Returns seconds since some fixed moment; time in which the machine was suspended counts where it can."""
-    if sys.platform == "linux":
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class TooLate(Exception):
@@ -94,7 +92,7 @@ class Edge:
         except TimeoutError:
             why = Unsent.TIMEOUT if wire.started else Unsent.UNDELIVERED
             return wire.no_reply(why, f"{_SENTENCES[why]} ({self.deadline_s:g} s)")
-        except tuple(UNSENT) as error:
+        except (httpx.RequestError, *UNSENT) as error:
             why = why_unsent(error, started=wire.started, completed=wire.completed)
             return wire.no_reply(why, self._explain(why, error))
 
@@ -218,7 +216,9 @@ def _decompress(raw: bytes, encoding: str) -> tuple[bytes, bool]:
 
 
 def _is_about_certificates(error: BaseException) -> bool:
-    return any(isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_OFF_HANDSHAKE) for cause in _causes(error))
+    return any(
+        isinstance(cause, ssl.SSLError) and not isinstance(cause, _BROKEN_OFF_HANDSHAKE) for cause in _causes(error)
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -82,5 +82,7 @@ def _parse_pattern(text: str, where: str) -> re.Pattern[str]:
     for harmless in _SAY_NOTHING:
         if pattern.search(harmless):
             shown = f"also fits “{harmless}”" if harmless else "also fits an empty text"
-            raise SettingsError(f"{where}: pattern is too wide, it {shown}, which does not say that nothing was issued.")
+            raise SettingsError(
+                f"{where}: pattern is too wide, it {shown}, which does not say that nothing was issued."
+            )
     return pattern

@@ -159,6 +159,11 @@ class Runtime:
         """Returns the recognised refusal of that name: what to do, and who can do it."""
         return next((known for known in self.refusals if known.name == refusal), None)
 
+    @property
+    def rehearsals(self) -> tuple[Behaviour, ...]:
+        """What the sandbox can be asked to answer (each with a `label`); empty outside the sandbox."""
+        return tuple(Behaviour) if self.settings.uses_sandbox else ()
+
     # What people and scripts ask for ---------------------------------------------------------------------------------
 
     def create(

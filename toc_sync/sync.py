@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from toc_sync import billing, creation, outbox, wording
-from toc_sync.api_response import clean_text
+from toc_sync.answer import clean_text
 from toc_sync.classify import classify
 from toc_sync.database import current_time, reading, writing
 from toc_sync.edge import Edge, uptime
