@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from toc_sync import answer, wording
-from toc_sync.answer import clean_text as clean_text
+from toc_sync.answer import clean_text
 from toc_sync.classify import classify_text, is_truthy
 from toc_sync.model import ErrorKind, Outcome, Refusal, Verdict
 
@@ -122,21 +122,23 @@ def clean(value: object) -> object:
 
 
 def _clean(value: object, depth: int) -> object:
+    if not isinstance(value, Mapping | list | tuple):
+        return _clean_leaf(value)
+    if depth >= _MAX_DEPTH:
+        return _TOO_DEEP
+    if isinstance(value, Mapping):
+        return {str(_clean_leaf(key)): _clean(item, depth + 1) for key, item in value.items()}
+    return [_clean(item, depth + 1) for item in value]
+
+
+def _clean_leaf(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        return clean_text(value)
     if isinstance(value, int):
         return _clean_int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if not isinstance(value, Mapping | list | tuple):
-        return clean_text(str(value))
-    if depth >= _MAX_DEPTH:
-        return _TOO_DEEP
-    if isinstance(value, Mapping):
-        return {str(_clean(key, depth)): _clean(item, depth + 1) for key, item in value.items()}
-    return [_clean(item, depth + 1) for item in value]
+    return clean_text(str(value))
 
 
 def _clean_int(value: int) -> int | str:

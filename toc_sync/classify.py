@@ -76,7 +76,7 @@ def is_truthy(success: object) -> bool:
     return bool(success) and not (isinstance(success, str) and success.strip().lower() in _NO)
 
 
-def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:
+def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR0911  # one for each rule
     """The rules 4 to 13 of the contract, the most authoritative first; the first that fits decides."""
     said = read_body(reply.body)
     status = reply.http_status

@@ -92,7 +92,7 @@ class Edge:
         except TimeoutError:
             why = Unsent.TIMEOUT if wire.started else Unsent.UNDELIVERED
             return wire.no_reply(why, f"{_SENTENCES[why]} ({self.deadline_s:g} s)")
-        except (httpx.RequestError, *UNSENT) as error:
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError, OSError) as error:
             why = why_unsent(error, started=wire.started, completed=wire.completed)
             return wire.no_reply(why, self._explain(why, error))
 
@@ -116,10 +116,13 @@ class Edge:
     def _request(self, invoice_id: int, request_id: str, wire: _Wire) -> httpx.Request:
         if not _SENDABLE_KEY.fullmatch(self.key):
             raise httpx.LocalProtocolError("the key is empty or holds characters that no header can carry")
+        url = httpx.URL(self.url)
+        if not url.host or (url.port or 0) > 65_535:
+            raise httpx.InvalidURL("the address has no host, or a port that cannot be")
         step_s = min(STEP_S, self.deadline_s)
         return httpx.Request(
             "POST",
-            self.url,
+            url,
             headers={
                 "Authorization": f"Bearer {self.key}",
                 "apikey": self.key,
@@ -145,7 +148,8 @@ class Edge:
     def _explain(self, why: Unsent, error: BaseException) -> str:
         details = [text for text in map(str, _causes(error)) if text]
         sentence = f"{_SENTENCES[why]}: {details[-1]}" if details else _SENTENCES[why]
-        return sentence.replace(self.key, "…") if self.key else sentence
+        # No error is known to quote the key; a very short one would only be found in words.
+        return sentence.replace(self.key, "…") if len(self.key) >= 8 else sentence
 
 
 def why_unsent(error: BaseException, *, started: bool, completed: bool) -> Unsent:
@@ -191,7 +195,7 @@ class _Wire:
 class _Loop(asyncio.SelectorEventLoop):
     """An event loop that ends without waiting for a host name look-up that is stuck in its thread."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as asyncio calls it
         """Leaves the look-up alone: closing the loop lets go of its thread."""
 
 
