@@ -119,7 +119,7 @@ def _keep(folder: Path) -> None:
     server.ensure_pgdata_inited()
     with (data / "postgresql.conf").open("a") as config:
         config.write(_SERVER_OPTIONS)
-    server.start()
+    server.ensure_postgres_running()  # not `start`, which would also stop it when this program ends
     try:
         (folder / "address").write_text(server.get_uri(driver="psycopg").replace(":@", "@"))
         print("ready", flush=True)

@@ -16,7 +16,7 @@ import pytest
 from streamlit import config as streamlit_config
 
 PROJECT = Path(__file__).parent.parent
-PAGES_MAY_IMPORT = {"toc_sync.runtime", "toc_sync.model", "toc_sync.wording"}
+PAGES_MAY_IMPORT = {"toc_sync.runtime", "toc_sync.model", "toc_sync.wording", "toc_sync.views"}
 NOT_FOR_DOORS = {"sqlalchemy", "sqlite3", "psycopg", "alembic", "httpx", "requests", "urllib", "socket"}
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
 COMES_WITH_A_REQUIREMENT = {
@@ -56,13 +56,19 @@ def _misplaced_in_a_page(source: str) -> set[str]:
     return _misplaced_in_a_door(source) | (rooms - PAGES_MAY_IMPORT)
 
 
-def test_pages_know_the_runtime_the_model_and_the_wording_only():
+def test_pages_know_the_runtime_and_the_words_and_views_only():
     pages = {str(page.relative_to(PROJECT)): page.read_text() for page in PROJECT.glob("pages/**/*.py")}
     assert {path: names for path, source in pages.items() if (names := _misplaced_in_a_page(source))} == {}
 
 
 def test_the_server_asks_neither_database_nor_network_nor_environment():
     assert _misplaced_in_a_door((PROJECT / "app.py").read_text()) == set()
+
+
+def test_only_the_settings_read_the_environment():
+    rooms = {str(room.relative_to(PROJECT)): room.read_text() for room in PROJECT.glob("toc_sync/**/*.py")}
+    readers = {path for path, source in rooms.items() if ENVIRONMENT & set(_names(source))}
+    assert readers - {"toc_sync/settings.py"} == set()
 
 
 @pytest.mark.parametrize(

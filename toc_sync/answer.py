@@ -102,7 +102,7 @@ def decode(text: str) -> Json | None:
 
 
 def document_no(value: object) -> str | None:
-    """Returns the document number of a decoded answer, flat or JSON:API: under `toc_data`, at the top, or in `data`."""
+    """Returns the document number of a decoded answer, flat or JSON:API: at the top, under `toc_data` or `data`."""
     return next((number for place in _places(value, 0) if (number := _number(place))), None)
 
 
@@ -201,14 +201,14 @@ def _sentences(place: object) -> tuple[str, ...]:
 
 
 def _places(value: object, depth: int) -> Iterator[dict[str, object]]:
-    """Yields the objects in which this invoice's document may lie, the likeliest first."""
+    """Yields the objects in which this invoice's document may lie: first the place where we write its number."""
     if isinstance(value, str):
         inner = decode(value)
-        value = inner.value if inner and not inner.contradictory else None
+        value = inner.value if inner else None
     if not isinstance(value, dict) or depth > _MAX_QUOTES:
         return
-    yield from _places(value.get("toc_data"), depth + 1)
     yield value
+    yield from _places(value.get("toc_data"), depth + 1)
     yield from _places(value.get("data"), depth + 1)
     yield from _places(value.get("attributes"), depth + 1)
 

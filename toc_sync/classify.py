@@ -78,10 +78,13 @@ def is_truthy(success: object) -> bool:
 
 def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR0911  # one for each rule
     """The rules 4 to 13 of the contract, the most authoritative first; the first that fits decides."""
-    said = read_body(reply.body)
+    # What was cut off may say the opposite: half an answer is text at best.
+    said = (
+        read_body(reply.body) if not reply.truncated else Content(raw=reply.body.decode("utf-8", "replace"), json=None)
+    )
     status = reply.http_status
     is_2xx = 200 <= status <= 299
-    number = None if reply.truncated else document_no(said.value)
+    number = document_no(said.value)
 
     # 4: it will be done later, whatever is known by now.
     if status == 202:
@@ -90,7 +93,7 @@ def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR091
     if number:
         return _synced(reply, said, number) if is_2xx else _in_doubt(ErrorKind.SERVER_ERROR, reply, said, number)
     # 6: the function reports success, even if it names no number.
-    if is_2xx and not reply.truncated and _reports_success(said):
+    if is_2xx and _reports_success(said):
         return _synced(reply, said, None)
     # 7 to 10 say "certainly not issued": only an answer that is whole and speaks of one thing can.
     if not reply.truncated and _is_firm(said):

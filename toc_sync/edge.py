@@ -99,7 +99,7 @@ class Edge:
     async def _post(self, request: httpx.Request, wire: _Wire) -> Reply:
         async with (
             asyncio.timeout(self.deadline_s),
-            httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, retries=0) as transport,
+            httpx.AsyncHTTPTransport(verify=self._tls, retries=0) as transport,
             contextlib.aclosing(await transport.handle_async_request(request)) as response,
         ):
             wire.http_status = response.status_code
@@ -174,12 +174,13 @@ class _Wire:
     http_status: int | None = None
 
     async def trace(self, event: str, _info: object) -> None:
-        if event == "http11.send_request_headers.started":
-            # The last moment before the first byte.
+        if event.startswith("connection."):
+            return
+        if not self.started:
+            # The last moment before the first byte. Events of unknown names count too: rather in doubt than sent twice.
             self.check_start()
             self.started = True
-        elif event == "http11.send_request_headers.complete":
-            self.completed = True
+        self.completed = self.completed or event == "http11.send_request_headers.complete"
 
     def check_start(self) -> None:
         if uptime() > self.not_after:
