@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from toc_sync import api_response, billing, policy
+from toc_sync import billing, policy
+from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
+from toc_sync.outbox import adopted_record
 from toc_sync.status.invoices import as_row
 from toc_sync.tables import invoice_orders, projects, sync_actions, sync_attempts, sync_records
 from toc_sync.tables import issued_invoice_orders as allocations
@@ -18,9 +20,7 @@ from toc_sync.views import ActionRow, AllocationRow, AttemptRow, InvoiceDetail
 SHOWN_AT_MOST = 200
 
 
-def read_states(
-    conn: Connection, invoice_ids: Sequence[int], refusals: Sequence[Refusal]
-) -> dict[int, SyncState]:
+def read_states(conn: Connection, invoice_ids: Sequence[int], refusals: Sequence[Refusal]) -> dict[int, SyncState]:
     """Returns the state of each invoice that exists; one without a record is read from its `api_response`."""
     known = sync_records.c.invoice_id.in_(invoice_ids)
     states = {
@@ -29,7 +29,7 @@ def read_states(
     }
     for invoice_id in set(invoice_ids) - set(states):
         if invoice := billing.read_invoice(conn, invoice_id):
-            states[invoice_id] = _state(_unrecorded(invoice, refusals, None), invoice_id)
+            states[invoice_id] = _state(_unrecorded(invoice, refusals, current_time(conn)), invoice_id)
     return states
 
 
@@ -39,9 +39,11 @@ def read_detail(
     """Returns everything about one invoice, or None when neither it nor its record exists."""
     invoice = billing.read_invoice(conn, invoice_id)
     found = conn.execute(select(sync_records).where(sync_records.c.invoice_id == invoice_id)).mappings().one_or_none()
-    if found is None and invoice is None:
-        return None
-    record: Any = dict(found) if found else _unrecorded(invoice, refusals, now)
+    record: Any = dict(found) if found else None
+    if record is None:
+        if invoice is None:
+            return None
+        record = _unrecorded(invoice, refusals, now)
     facts = policy.Facts(
         status=Status(record["status"]),
         invoice_status=invoice.status if invoice else None,
@@ -85,24 +87,10 @@ def _state(record: Any, invoice_id: int) -> SyncState:
     )
 
 
-def _unrecorded(invoice: Invoice | None, refusals: Sequence[Refusal], now: datetime | None) -> dict[str, Any]:
+def _unrecorded(invoice: Invoice, refusals: Sequence[Refusal], now: datetime) -> dict[str, Any]:
     """Returns what the record of an invoice without one would say."""
-    assert invoice is not None
-    record = dict.fromkeys(column.name for column in sync_records.columns)
-    verdict = api_response.read(invoice.api_response, refusals)
-    status = Status.NOT_NEEDED if policy.is_ended(invoice.status) else Status.NOT_SYNCED
-    if verdict is not None:
-        status = {Outcome.SYNCED: Status.SYNCED, Outcome.IN_DOUBT: Status.IN_DOUBT}.get(verdict.outcome, Status.FAILED)
-        record |= {"error": verdict.error, "error_kind": verdict.error_kind, "document_no": verdict.document_no}
-        record |= {"http_status": verdict.http_status, "synced_at": api_response.synced_at(invoice.api_response)}
-        record["last_attempt_at"] = api_response.failed_at(invoice.api_response) or invoice.updated_at or now
-    facts = {name: getattr(invoice, name) for name in Invoice.__dataclass_fields__ if name in record}
-    return record | facts | {
-        "status": status,
-        "attempt_count": 0,
-        "invoice_created_at": invoice.created_at,
-        "created_at": invoice.created_at or now,
-    }
+    empty = dict.fromkeys(column.name for column in sync_records.columns)
+    return empty | adopted_record(invoice, refusals, now=now)
 
 
 def _attempts(conn: Connection, invoice_id: int) -> tuple[AttemptRow, ...]:

@@ -10,8 +10,10 @@ from decimal import Decimal
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
 
-from toc_sync import policy
+from toc_sync import policy, wording
+from toc_sync.answer import clean_text
 from toc_sync.model import ErrorKind, Status, fold
+from toc_sync.outbox.records import DELETED
 from toc_sync.tables import sync_records as records
 from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoicePage, InvoiceRow, StatusSum
 
@@ -37,15 +39,20 @@ SHOWN = (
     records.c.created_at,
 )
 EXPORT_CHUNK = 1_000
+_BEYOND_ALL = Decimal(10) ** 15
 
 
 def list_invoices(
     conn: Connection, wanted: InvoiceFilter, *, page: int, now: datetime, idempotent: bool = False
 ) -> InvoicePage:
-    """Returns page `page` (from 1) of the matching invoices, newest first, with the sums of each status."""
+    """Returns page `page` (from 1) of the matching invoices, newest first, with the sums of each status.
+
+    A page beyond the last one is the last one.
+    """
     sums = count_invoices(conn, wanted)
-    total = sum(sums[status].count for status in (wanted.statuses or tuple(sums)) if status in sums)
-    query = _matching(wanted).offset((page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    total = sum(found.count for status, found in sums.items() if status in (wanted.statuses or sums))
+    shown_page = max(1, min(page, -(-total // PAGE_SIZE)))
+    query = _matching(wanted).offset((shown_page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
     rows = conn.execute(query).mappings()
     shown = tuple(as_row(row, now=now, idempotent=idempotent) for row in rows)
     return InvoicePage(rows=shown, total=total, sums=sums, read_at=now)
@@ -53,9 +60,9 @@ def list_invoices(
 
 def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, StatusSum]:
     """Returns how many invoices have each status and what they are worth, under the filter without its statuses."""
-    query = select(
-        records.c.status, records.c.currency_code, func.count(), func.sum(records.c.total_amount)
-    ).group_by(records.c.status, records.c.currency_code)
+    query = select(records.c.status, records.c.currency_code, func.count(), func.sum(records.c.total_amount)).group_by(
+        records.c.status, records.c.currency_code
+    )
     counts: dict[Status, int] = defaultdict(int)
     amounts: dict[Status, dict[str, Decimal]] = defaultdict(dict)
     for status, currency, count, amount in conn.execute(query.where(*_conditions(replace(wanted, statuses=())))):
@@ -68,11 +75,13 @@ def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, Stat
     }
 
 
-def export_invoices(conn: Connection, wanted: InvoiceFilter, *, now: datetime) -> Iterator[InvoiceRow]:
+def export_invoices(
+    conn: Connection, wanted: InvoiceFilter, *, now: datetime, idempotent: bool = False
+) -> Iterator[InvoiceRow]:
     """Yields every matching invoice, newest first, in one consistent reading."""
     stream = conn.execution_options(yield_per=EXPORT_CHUNK).execute(_matching(wanted)).mappings()
     for row in stream:
-        yield as_row(row, now=now)
+        yield as_row(row, now=now, idempotent=idempotent)
 
 
 def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> InvoiceRow:
@@ -80,7 +89,7 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
     status = Status(row["status"])
     facts = policy.Facts(
         status=status,
-        invoice_status=row["invoice_status"],
+        invoice_status=None if row["invoice_status"] == DELETED else row["invoice_status"],
         invoice_created_at=row["invoice_created_at"] or row["created_at"],
         last_attempt_at=row["last_attempt_at"],
         attempt_count=row["attempt_count"],
@@ -106,7 +115,7 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
         warning=row["warning"],
         can_retry=sending.allowed and not due,
         can_resolve=policy.may_resolve(facts).allowed,
-        why_not=sending.why_not,
+        why_not=wording.already_due() if sending.allowed and due else sending.why_not,
     )
 
 
@@ -129,13 +138,18 @@ def _conditions(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
     if wanted.payer_team_id is not None:
         conditions.append(records.c.payer_team_id == wanted.payer_team_id)
     if wanted.smallest is not None:
-        conditions.append(records.c.total_amount >= wanted.smallest)
+        conditions.append(records.c.total_amount >= _storable(wanted.smallest))
     if wanted.largest is not None:
-        conditions.append(records.c.total_amount <= wanted.largest)
+        conditions.append(records.c.total_amount <= _storable(wanted.largest))
     conditions += [records.c.search_text.contains(word, autoescape=True) for word in searched_words(wanted.text)]
     return conditions
 
 
+def _storable(amount: Decimal) -> Decimal:
+    """Returns an amount that every database can compare with; larger ones than exist are all the same."""
+    return max(-_BEYOND_ALL, min(_BEYOND_ALL, amount)) if not amount.is_nan() else _BEYOND_ALL
+
+
 def searched_words(text: str) -> list[str]:
     """Returns the words that must all occur, in the form that records keep; U+0000 can be in no text."""
-    return fold(text.replace("\x00", " "))[:200].split()[:8]
+    return fold(clean_text(text.replace("\x00", " ")))[:200].split()[:8]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
 
 from toc_sync.database import is_postgresql
 from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, Outcome
@@ -58,16 +58,16 @@ def read_presence(conn: Connection, *, now: datetime) -> tuple[WorkerRow, ...]:
 
 def _hours(conn: Connection, now: datetime, hours: int) -> tuple[HourCount, ...]:
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
-    hour = func.to_char(attempts.c.started_at.op("AT TIME ZONE")("UTC"), "YYYY-MM-DD HH24") if is_postgresql(conn) else func.substr(cast(attempts.c.started_at, Text), 1, 13)
-    query = (
-        select(hour, attempts.c.outcome, func.count())
+    hour: ColumnElement[str] = func.substr(cast(attempts.c.started_at, Text), 1, 13)
+    if is_postgresql(conn):
+        hour = func.to_char(func.timezone("UTC", attempts.c.started_at), "YYYY-MM-DD HH24")
+    counted = (
+        select(hour.label("hour"), attempts.c.outcome)
         .where(attempts.c.started_at >= first, attempts.c.outcome.is_not(None))
-        .group_by(hour, attempts.c.outcome)
-        .order_by(hour)
+        .subquery()
     )
+    query = select(counted.c.hour, counted.c.outcome, func.count()).group_by(counted.c.hour, counted.c.outcome)
     return tuple(
-        HourCount(hour=datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC), outcome=Outcome(outcome), count=count)
-        for text, outcome, count in conn.execute(query)
+        HourCount(hour=datetime.strptime(f"{text}+0000", "%Y-%m-%d %H%z"), outcome=Outcome(outcome), count=count)
+        for text, outcome, count in conn.execute(query.order_by(counted.c.hour))
     )
-
-

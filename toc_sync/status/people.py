@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, func, select
 
 from toc_sync.model import ENDED_INVOICE_STATUSES
 from toc_sync.tables import invoice_orders as orders
@@ -55,6 +55,6 @@ def similar_invoices(
     return tuple(conn.execute(query.limit(at_most)).scalars())
 
 
-def _choices(conn: Connection, id_column, name_column) -> tuple[Choice, ...]:  # type: ignore[no-untyped-def]
+def _choices(conn: Connection, id_column: Column[int], name_column: Column[str]) -> tuple[Choice, ...]:
     rows = conn.execute(select(id_column, name_column).order_by(name_column, id_column))
     return tuple(Choice(id=row[0], name=row[1] or f"No. {row[0]}") for row in rows)

@@ -1,0 +1,13 @@
+"""Invoice orders: what was ordered, what was invoiced of it, what remains, and an invoice from the ticked ones."""
+
+from __future__ import annotations
+
+from pages.parts import order_draft, order_filters, order_form, order_table
+from pages.parts.header import header
+from pages.parts.live import live
+
+header("Invoice orders")
+wanted = order_filters.draw()
+live("orders", lambda: order_table.draw(wanted))
+if draft := order_draft.current():
+    order_form.draw(draft)
