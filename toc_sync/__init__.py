@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from toc_sync.model import Result, SyncState
+
+if TYPE_CHECKING:
+    from toc_sync.runtime import Runtime
 
 __all__ = [
     "create_and_issue_invoice",
@@ -93,7 +97,7 @@ def get_invoice_toc_sync_status(invoice_id: int) -> SyncState:
     return _runtime().states([invoice_id])[0]
 
 
-def _runtime():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _runtime() -> Runtime:
     from toc_sync import runtime  # noqa: PLC0415  importing the package must not load the database and the web
 
     return runtime.current()

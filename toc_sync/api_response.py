@@ -17,6 +17,7 @@ from toc_sync.model import ErrorKind, Outcome, Refusal, Verdict
 
 _MAX_DEPTH = 60
 _TOO_DEEP = "…"
+_CONTAINERS = (Mapping, list, tuple)
 _MAX_BITS = 63
 _MAX_DECIMAL_BITS = 10_000
 _DOUBTS = (
@@ -122,7 +123,7 @@ def clean(value: object) -> object:
 
 
 def _clean(value: object, depth: int) -> object:
-    if not isinstance(value, Mapping | list | tuple):
+    if isinstance(value, str) or not isinstance(value, _CONTAINERS):
         return _clean_leaf(value)
     if depth >= _MAX_DEPTH:
         return _TOO_DEEP

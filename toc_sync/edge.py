@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 import ssl
 import time
@@ -81,12 +82,28 @@ class Edge:
         `not_after` is a reading of `uptime()` after which no byte is written any more: a thread that was frozen must
         not wake up and send.
         """
+        headers = {
+            "Content-Type": "application/json",
+            "x-request-id": request_id,
+            "idempotency-key": f"toc-invoice-{invoice_id}",
+        }
         wire = _Wire(not_after=not_after, began_at=uptime())
+        return self._exchange("POST", headers, b'{"invoice_id": %d}' % invoice_id, wire)
+
+    def probe(self) -> Reply | NoReply:
+        """Asks whether the function is there and takes the key: a GET without a body.
+
+        It names no invoice, so nothing can be issued, whatever the function does with it. The platform checks address
+        and key before the function runs.
+        """
+        return self._exchange("GET", {}, b"", _Wire(not_after=math.inf, began_at=uptime()))
+
+    def _exchange(self, method: str, headers: Mapping[str, str], content: bytes, wire: _Wire) -> Reply | NoReply:
         try:
             wire.check_start()
             # A loop of its own in the calling thread: it ends with the attempt, and so does everything it opened.
             with asyncio.Runner(loop_factory=_Loop) as runner:
-                return runner.run(self._post(self._request(invoice_id, request_id, wire), wire))
+                return runner.run(self._receive(self._request(method, headers, content, wire), wire))
         except TooLate:
             return wire.no_reply(Unsent.UNDELIVERED, "Nothing was sent: this program stood still for too long")
         except TimeoutError:
@@ -96,7 +113,7 @@ class Edge:
             why = why_unsent(error, started=wire.started, completed=wire.completed)
             return wire.no_reply(why, self._explain(why, error))
 
-    async def _post(self, request: httpx.Request, wire: _Wire) -> Reply:
+    async def _receive(self, request: httpx.Request, wire: _Wire) -> Reply:
         async with (
             asyncio.timeout(self.deadline_s),
             httpx.AsyncHTTPTransport(verify=self._tls, retries=0) as transport,
@@ -113,7 +130,7 @@ class Edge:
                 duration_ms=wire.duration_ms(),
             )
 
-    def _request(self, invoice_id: int, request_id: str, wire: _Wire) -> httpx.Request:
+    def _request(self, method: str, headers: Mapping[str, str], content: bytes, wire: _Wire) -> httpx.Request:
         if not _SENDABLE_KEY.fullmatch(self.key):
             raise httpx.LocalProtocolError("the key is empty or holds characters that no header can carry")
         url = httpx.URL(self.url)
@@ -121,19 +138,17 @@ class Edge:
             raise httpx.InvalidURL("the address has no host, or a port that cannot be")
         step_s = min(STEP_S, self.deadline_s)
         return httpx.Request(
-            "POST",
+            method,
             url,
             headers={
                 "Authorization": f"Bearer {self.key}",
                 "apikey": self.key,
-                "Content-Type": "application/json",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": "toc-sync",
-                "x-request-id": request_id,
-                "idempotency-key": f"toc-invoice-{invoice_id}",
+                **headers,
             },
-            content=b'{"invoice_id": %d}' % invoice_id,
+            content=content,
             extensions={
                 "timeout": {"connect": step_s, "write": step_s, "pool": step_s, "read": None},
                 "trace": wire.trace,

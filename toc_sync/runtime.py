@@ -11,20 +11,23 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from toc_sync import installation, samples, status, sync, wording
 from toc_sync.database import current_time, open_engine, reading, writing
 from toc_sync.edge import Edge
 from toc_sync.model import (
     DatabaseUnavailable,
+    NoReply,
     Refusal,
+    Reply,
     Result,
     SettingsError,
     SyncState,
@@ -52,6 +55,8 @@ from toc_sync.worker import Worker
 SANDBOX_KEY = "sandbox"
 SANDBOX_FILE = "sandbox.db"
 SCRIPT_TRIES_FOR_S = 60.0
+PROBE_S = 15.0
+"""How long somebody waits to hear whether the function is there."""
 
 log = logging.getLogger("toc_sync")
 
@@ -103,7 +108,8 @@ class Runtime:
     def export_invoices(self, wanted: InvoiceFilter) -> list[InvoiceRow]:
         """Returns every matching invoice, for a download."""
         with self._reading() as (conn, now):
-            return list(status.export_invoices(conn, wanted, now=now))
+            idempotent = self.settings.toc_function_is_idempotent
+            return list(status.export_invoices(conn, wanted, now=now, idempotent=idempotent))
 
     def invoice_detail(self, invoice_id: object) -> InvoiceDetail:
         """Returns everything about one invoice. Raises InvalidInvoiceId or UnknownInvoice."""
@@ -255,7 +261,7 @@ class Runtime:
 
     @property
     def worker(self) -> Worker | None:
-        """This process's worker, if it has one."""
+        """The worker of this process, if it has one."""
         return self._worker
 
     def changed(self) -> None:
@@ -271,6 +277,22 @@ class Runtime:
         if self._sandbox is not None:
             self._sandbox.stop()
         self.engine.dispose()
+
+    @property
+    def function_url(self) -> str | None:
+        """The address of the real function, or None where the sandbox takes its place."""
+        return None if self.settings.uses_sandbox else self.settings.real_function_url
+
+    def probe_function(self) -> Reply | NoReply:
+        """Asks the function whether it is there, in a way that can issue nothing."""
+        edge = self._open_edge()
+        return replace(edge, deadline_s=min(PROBE_S, edge.deadline_s)).probe()
+
+    def rehearse(self, answers: Mapping[int, str]) -> None:
+        """Tells the sandbox what to answer (a behaviour's name) when one of these invoices is sent next."""
+        documents = Sandbox(self.sandbox_file(), key=SANDBOX_KEY).documents
+        for invoice_id, answer in answers.items():
+            documents.plan(invoice_id, Behaviour(answer))
 
     def sandbox_file(self) -> Path:
         """Returns where the sandbox keeps its documents: beside the database, or under data/."""
@@ -298,9 +320,8 @@ class Runtime:
         return self._edge
 
     def _function(self) -> tuple[str, str]:
-        settings = self.settings
-        if not settings.uses_sandbox and settings.real_function_url and settings.toc_function_key:
-            return settings.real_function_url, settings.toc_function_key.get_secret_value()
+        if self.function_url and self.settings.toc_function_key:
+            return self.function_url, self.settings.toc_function_key.get_secret_value()
         self._sandbox = Sandbox(self.sandbox_file(), key=SANDBOX_KEY)
         return self._sandbox.start(), SANDBOX_KEY
 
@@ -339,30 +360,33 @@ def close_current() -> None:
 
 
 def open_runtime(settings: Settings) -> Runtime:
-    """Returns a runtime on a database that was checked and migrated. Raises SettingsError with one sentence."""
-    refusals = _load_refusals(settings)
-    engine = _open_database(settings)
-    runtime = Runtime(settings, engine, refusals)
-    try:
-        with writing(engine) as conn:
-            prepare(conn, settings)
-            if settings.database_url is None and settings.uses_sandbox and not samples.present(conn):
-                documents = Sandbox(runtime.sandbox_file(), key=SANDBOX_KEY).documents
-                samples.seed(conn, now=current_time(conn), plan=documents.plan)
-    except DatabaseUnavailable as error:
-        raise SettingsError(f"DATABASE_URL: the database does not answer ({_reason(error)}).") from error
+    """Returns a runtime on a database that was checked and migrated. Raises SettingsError with one sentence.
+
+    An embedded database that did not exist yet is created, with sample data where the sandbox takes TOC Online's place.
+    """
+    runtime = connect(settings)
+    with naming_the_database(), writing(runtime.engine) as conn:
+        is_new = installation.prepare(conn, may_create_billing=settings.database_url is None)
+        installation.check_environment(conn, function_url=runtime.function_url)
+        if is_new and settings.uses_sandbox:
+            runtime.rehearse(samples.seed(conn, now=current_time(conn)))
     return runtime
 
 
-def prepare(conn: Connection, settings: Settings, *, create_billing: bool = False) -> None:
-    """Migrates our tables and checks the billing tables; creates those in the embedded database, or when asked."""
-    installation.migrate(conn)
-    embedded = settings.database_url is None
-    if (embedded or create_billing) and not installation.has_billing_tables(conn):
-        installation.create_billing_tables(conn)
-    installation.check_billing_tables(conn)
-    if not create_billing:
-        installation.check_environment(conn, function_url=None if settings.uses_sandbox else settings.real_function_url)
+def connect(settings: Settings) -> Runtime:
+    """Returns a runtime on a database that nobody has looked at yet: what an administrator does first needs no more."""
+    return Runtime(settings, _open_database(settings), _load_refusals(settings))
+
+
+@contextmanager
+def naming_the_database() -> Iterator[None]:
+    """Raises SettingsError, which names the variable, where the database does not answer or refuses its first use."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise SettingsError(f"DATABASE_URL: the database does not answer ({_reason(error.__cause__)}).") from error
+    except DBAPIError as error:
+        raise SettingsError(f"DATABASE_URL: the database cannot be used ({_reason(error)}).") from error
 
 
 def worker_name() -> str:
@@ -384,7 +408,9 @@ def _open_database(settings: Settings) -> Engine:
     try:
         return open_engine(settings.sqlalchemy_url, pool_size=settings.toc_sync_threads + 5)
     except OSError as error:
-        raise SettingsError(f"DATABASE_URL: the folder of the database cannot be written ({error.strerror}).") from error
+        raise SettingsError(
+            f"DATABASE_URL: the folder of the database cannot be written ({error.strerror})."
+        ) from error
     except Exception as error:
         raise SettingsError("DATABASE_URL: this is no database address.") from error
 
@@ -399,9 +425,9 @@ def _load_refusals(settings: Settings) -> tuple[Refusal, ...]:
         raise SettingsError(f"TOC_SYNC_REFUSALS: the file {path.name} cannot be read.") from error
 
 
-def _reason(error: DatabaseUnavailable) -> str:
+def _reason(error: BaseException | None) -> str:
     """Returns the driver's first line without addresses or passwords."""
-    cause = getattr(error.__cause__, "orig", None)
+    cause = getattr(error, "orig", None)
     text = str(cause).strip().splitlines()[0] if cause and str(cause).strip() else "no reason given"
     return "unable to open the file" if "unable to open" in text else text.split(":")[-1].strip()[:120]
 

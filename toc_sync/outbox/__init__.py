@@ -7,7 +7,7 @@ as an argument, never uses the network. The invariants live here and in the sche
 from toc_sync.outbox.claims import Dropped, claim, count_due, next_due_at
 from toc_sync.outbox.observe import adopt_missing, observe_recent, sweep
 from toc_sync.outbox.presence import announce, withdraw
-from toc_sync.outbox.records import adopt, current_status, enqueue, lock_record, spend_token, used_token
+from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
 from toc_sync.outbox.requests import log_action, request_send, resolve_as_synced, resolve_send_again
 from toc_sync.outbox.settlement import Evidence, Settled, rescue, settle
 
@@ -17,6 +17,7 @@ __all__ = [
     "Settled",
     "adopt",
     "adopt_missing",
+    "adopted_record",
     "announce",
     "claim",
     "count_due",

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, s
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger
-from toc_sync.outbox.records import copies_of, ended_values, remember_api_response, synced_values, update_record
+from toc_sync.outbox.records import DELETED, copies_of, ended_values, synced_values, update_record
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
@@ -59,7 +59,8 @@ def count_due(conn: Connection, *, now: datetime, at_most: int) -> int:
 def next_due_at(conn: Connection, *, now: datetime) -> datetime | None:
     """Returns when the next waiting invoice becomes due, or None when none waits for a time."""
     later = and_(records.c.status == Status.QUEUED, records.c.not_before > now)
-    return conn.execute(select(func.min(records.c.not_before)).where(later)).scalar_one()
+    earliest: datetime | None = conn.execute(select(func.min(records.c.not_before)).where(later)).scalar_one()
+    return earliest
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
@@ -80,8 +81,10 @@ def _drop(
         values = ended_values() | {"status": Status.NOT_NEEDED, "error": reason}
     else:
         values = ended_values() | {"status": Status.NOT_SYNCED, "error": wording.refused_invoice_status(invoice.status)}
-    update_record(conn, invoice_id, values | (copies_of(invoice) if invoice else {}), now=now)
-    remember_api_response(conn, invoice_id)
+    seen = {"invoice_status": DELETED}
+    if invoice:
+        seen = copies_of(invoice) | {"api_fingerprint": invoice.api_fingerprint}
+    update_record(conn, invoice_id, values | seen, now=now)
     return Dropped(invoice_id=invoice_id, status=values["status"])
 
 

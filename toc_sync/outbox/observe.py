@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select, union
 
 from toc_sync import api_response, billing, policy, wording
+from toc_sync.billing import fingerprint_of
 from toc_sync.model import Invoice, Refusal, Status
 from toc_sync.outbox.records import (
     COPIED,
-    adopt,
+    DELETED,
+    adopt_all,
     copies_of,
-    current_fingerprint,
     ended_values,
-    fingerprint_of,
     lock_record,
     reading_of,
     remember_api_response,
@@ -28,9 +28,14 @@ from toc_sync.outbox.records import (
 )
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import sync_records as records
+from toc_sync.tables import teams
+
+_issuer, _payer = teams.alias("issuer"), teams.alias("payer")
 
 WATCHED = (Status.QUEUED, Status.FAILED, Status.IN_DOUBT)
 RECENT = timedelta(days=1)
+LOOKED_AT_ONCE = 200
+"""How many changed invoices one transaction looks at: on SQLite nobody else writes meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +47,18 @@ class Swept:
     complete: bool
 
 
-def observe_recent(conn: Connection, refusals: Sequence[Refusal], *, now: datetime, at_most: int = 200) -> list[int]:
+def observe_recent(
+    conn: Connection, refusals: Sequence[Refusal], *, now: datetime, at_most: int = LOOKED_AT_ONCE
+) -> list[int]:
     """Takes over what others wrote into `api_response` of invoices that people are waiting for; returns their ids."""
     watched = or_(
         records.c.status.in_(WATCHED),
-        and_(records.c.status == Status.NOT_SYNCED, records.c.created_at > now - RECENT),
+        and_(records.c.status == Status.NOT_SYNCED, records.c.invoice_created_at > now - RECENT),
     )
     joined = select(records.c.invoice_id).join(invoices, invoices.c.id == records.c.invoice_id)
-    ids = conn.execute(joined.where(watched, _changed()).limit(at_most)).scalars().all()
+    # In the order of ids, like everything that locks several records: two workers never wait for each other in a circle.
+    changed = joined.where(watched, _changed()).order_by(records.c.invoice_id).limit(at_most)
+    ids = conn.execute(changed).scalars().all()
     for invoice_id in ids:
         _look_at(conn, invoice_id, refusals, now)
     return list(ids)
@@ -61,11 +70,9 @@ def adopt_missing(conn: Connection, refusals: Sequence[Refusal], *, now: datetim
     return _adopt_where(conn, invoices.c.id > newest, refusals, now, at_most)
 
 
-def sweep(
-    conn: Connection, refusals: Sequence[Refusal], *, after_id: int, now: datetime, batch: int = 1_000
-) -> Swept:
+def sweep(conn: Connection, refusals: Sequence[Refusal], *, after_id: int, now: datetime, batch: int = 1_000) -> Swept:
     """Looks at the next `batch` invoices after `after_id`: adopts, takes over what changed, and notes what is gone."""
-    ids = conn.execute(_ids_after(after_id, batch)).scalars().all()
+    ids = [row[0] for row in conn.execute(_ids_after(after_id, batch))]
     if not ids:
         return Swept(last_id=0, changed=0, complete=True)
     within = and_(invoices.c.id > after_id, invoices.c.id <= ids[-1])
@@ -73,13 +80,22 @@ def sweep(
     changed = _adopt_where(conn, and_(within, without_record), refusals, now, batch)
     stale = (
         select(records.c.invoice_id)
-        .select_from(records.outerjoin(invoices, invoices.c.id == records.c.invoice_id))
+        .select_from(
+            records.outerjoin(invoices, invoices.c.id == records.c.invoice_id)
+            .outerjoin(_issuer, _issuer.c.id == invoices.c.issuer_team_id)
+            .outerjoin(_payer, _payer.c.id == invoices.c.payer_team_id)
+        )
         .where(records.c.invoice_id > after_id, records.c.invoice_id <= ids[-1], records.c.status != Status.SYNCING)
         .where(or_(_changed(), _copies_differ(), _gone()))
+        .order_by(records.c.invoice_id)
+        .limit(LOOKED_AT_ONCE)
     )
-    for invoice_id in conn.execute(stale).scalars().all():
+    looked_at = conn.execute(stale).scalars().all()
+    for invoice_id in looked_at:
         _look_at(conn, invoice_id, refusals, now)
-        changed += 1
+    changed += len(looked_at)
+    if len(looked_at) == LOOKED_AT_ONCE:
+        return Swept(last_id=looked_at[-1], changed=changed, complete=False)
     return Swept(last_id=ids[-1], changed=changed, complete=len(ids) < batch)
 
 
@@ -88,26 +104,25 @@ def _look_at(conn: Connection, invoice_id: int, refusals: Sequence[Refusal], now
     if record is None or record["status"] == Status.SYNCING:
         return  # the attempt that is open will read api_response itself
     invoice = billing.read_invoice(conn, invoice_id)
-    status = Status(record["status"])
     if invoice is None:
-        if status not in (Status.SYNCED, Status.IN_DOUBT, Status.NOT_NEEDED):
-            gone = ended_values() | {"status": Status.NOT_NEEDED, "error": wording.not_needed(None)}
-            update_record(conn, invoice_id, gone | {"invoice_status": "deleted"}, now=now)
-        else:
-            update_record(conn, invoice_id, {"invoice_status": "deleted"}, now=now)
-        return
-    values: dict[str, object] = {}
-    if status is Status.SYNCED:
-        _restore_success(conn, invoice, record["success_value"])
+        update_record(conn, invoice_id, _deleted(Status(record["status"])), now=now)
+    elif record["status"] == Status.SYNCED:
+        _keep_success(conn, invoice, record, now)
     else:
-        values = _taken_over(conn, invoice, record, refusals, now)
-    update_record(conn, invoice_id, copies_of(invoice) | values, now=now)
-    remember_api_response(conn, invoice_id)
+        taken_over = _taken_over(invoice, record, refusals, now)
+        seen = copies_of(invoice) | {"api_fingerprint": invoice.api_fingerprint}
+        update_record(conn, invoice_id, seen | taken_over, now=now)
 
 
-def _taken_over(
-    conn: Connection, invoice: Invoice, record: RowMapping, refusals: Sequence[Refusal], now: datetime
-) -> dict[str, object]:
+def _deleted(status: Status) -> dict[str, object]:
+    """Returns what a record says once its invoice is gone; what is, or may be, in TOC Online stays there."""
+    if status in (Status.SYNCED, Status.IN_DOUBT, Status.NOT_NEEDED):
+        return {"invoice_status": DELETED}
+    gone = {"status": Status.NOT_NEEDED, "error": wording.not_needed(None), "invoice_status": DELETED}
+    return ended_values() | gone
+
+
+def _taken_over(invoice: Invoice, record: RowMapping, refusals: Sequence[Refusal], now: datetime) -> dict[str, object]:
     """Returns what a record takes over from the invoice: a success always, a newer doubt, the end of the invoice."""
     status = Status(record["status"])
     if api_response.is_success(invoice.api_response):
@@ -115,33 +130,44 @@ def _taken_over(
     if status is Status.IN_DOUBT:
         return {}
     reading = reading_of(invoice, refusals, now=now)
-    written_by_others = record["api_fingerprint"] != current_fingerprint(conn, invoice.invoice_id)
+    written_by_others = record["api_fingerprint"] != invoice.api_fingerprint
     if written_by_others and (reading["status"] == Status.IN_DOUBT or status is Status.NOT_SYNCED):
-        return ended_values() | reading
+        return reading
     if policy.is_ended(invoice.status):
         return ended_values() | {"status": Status.NOT_NEEDED, "error": wording.not_needed(invoice.status)}
-    return ended_values() | reading if status is Status.NOT_NEEDED else {}
+    return reading if status is Status.NOT_NEEDED else {}
 
 
-def _restore_success(conn: Connection, invoice: Invoice, success: object) -> None:
+def _keep_success(conn: Connection, invoice: Invoice, record: RowMapping, now: datetime) -> None:
+    """Writes a synced record's success back where it was overwritten, and warns where another one took its place."""
+    values = copies_of(invoice)
     _, current = billing.lock_api_response(conn, invoice.invoice_id)
-    if success is not None and not api_response.is_success(current):
-        billing.write_api_response(conn, invoice.invoice_id, success)
+    if not api_response.is_success(current):
+        if record["success_value"] is not None:
+            billing.write_api_response(conn, invoice.invoice_id, record["success_value"])
+    elif number := api_response.document_no(current):
+        if record["document_no"] is None:
+            values["document_no"] = number
+        elif record["document_no"] != number:
+            values["warning"] = record["warning"] or wording.two_documents(record["document_no"], number)
+    update_record(conn, invoice.invoice_id, values, now=now)
+    remember_api_response(conn, invoice.invoice_id)
 
 
 def _adopt_where(
     conn: Connection, condition: ColumnElement[bool], refusals: Sequence[Refusal], now: datetime, at_most: int
 ) -> int:
     query = billing.select_invoices().where(condition).order_by(invoices.c.id).limit(at_most)
-    rows = conn.execute(query).mappings().all()
-    for row in rows:
-        adopt(conn, billing.as_invoice(row), refusals, now=now)
-    return len(rows)
+    found = [billing.as_invoice(row) for row in conn.execute(query).mappings()]
+    adopt_all(conn, found, refusals, now=now)
+    return len(found)
 
 
-def _ids_after(after_id: int, batch: int) -> Select[tuple[int]]:
+def _ids_after(after_id: int, batch: int) -> Select[int]:
     theirs = select(invoices.c.id).where(invoices.c.id > after_id).order_by(invoices.c.id).limit(batch)
-    ours = select(records.c.invoice_id).where(records.c.invoice_id > after_id).order_by(records.c.invoice_id).limit(batch)
+    ours = (
+        select(records.c.invoice_id).where(records.c.invoice_id > after_id).order_by(records.c.invoice_id).limit(batch)
+    )
     both = union(select(theirs.subquery()), select(ours.subquery())).subquery()
     return select(both.c.id).order_by(both.c.id).limit(batch)
 
@@ -154,9 +180,13 @@ def _changed() -> ColumnElement[bool]:
 def _copies_differ() -> ColumnElement[bool]:
     copied = [name for name in COPIED if name in invoices.c]
     different = [invoices.c[name].is_distinct_from(records.c[name]) for name in copied]
-    moved = or_(*different, invoices.c.status.is_distinct_from(records.c.invoice_status))
-    return and_(invoices.c.id.is_not(None), moved)
+    titles = (
+        _issuer.c.title.is_distinct_from(records.c.issuer),
+        _payer.c.title.is_distinct_from(records.c.payer),
+        invoices.c.status.is_distinct_from(records.c.invoice_status),
+    )
+    return and_(invoices.c.id.is_not(None), or_(*different, *titles))
 
 
 def _gone() -> ColumnElement[bool]:
-    return and_(invoices.c.id.is_(None), records.c.invoice_status.is_distinct_from("deleted"))
+    return and_(invoices.c.id.is_(None), records.c.invoice_status.is_distinct_from(DELETED))

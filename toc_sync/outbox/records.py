@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Text, cast, func, select
+from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from toc_sync import api_response, policy, wording
+from toc_sync.billing import fingerprint_of
 from toc_sync.database import is_postgresql
-from toc_sync.model import Invoice, Outcome, Refusal, Status, Trigger, fold
+from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger, fold
 from toc_sync.tables import creation_tokens
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import sync_records as records
@@ -30,42 +31,72 @@ COPIED = (
 )
 """The invoice's facts that a record repeats under the same name."""
 
+DELETED = "deleted"
+"""What stands as the invoice's status in a record whose invoice is gone."""
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _SEARCHED = (records.c.invoice_number, records.c.payer, records.c.document_no, records.c.error)
 
 
 def enqueue(conn: Connection, invoice: Invoice, *, actor: str, now: datetime) -> None:
     """Writes the record of an invoice that was just created here: queued, to be sent at once."""
     request = {"status": Status.QUEUED, "trigger": Trigger.CREATED, "requested_by": actor, "queued_at": now}
-    conn.execute(records.insert().values(_new_record(invoice, now) | request))
+    conn.execute(records.insert().values(new_record(invoice, now) | request))
 
 
 def adopt(conn: Connection, invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> None:
     """Writes the record of an invoice that has none, as its `api_response` says; somebody else's record stays."""
-    values = _new_record(invoice, now) | reading_of(invoice, refusals, now=now)
+    adopt_all(conn, [invoice], refusals, now=now)
+
+
+def adopt_all(conn: Connection, found: Sequence[Invoice], refusals: Sequence[Refusal], *, now: datetime) -> None:
+    """Adopts many invoices in one go."""
     insert = postgresql.insert(records) if is_postgresql(conn) else sqlite.insert(records)
-    if conn.execute(insert.values(values).on_conflict_do_nothing()).rowcount:
-        remember_api_response(conn, invoice.invoice_id)
+    if rows := [adopted_record(invoice, refusals, now=now) for invoice in found]:
+        conn.execute(insert.on_conflict_do_nothing(), rows)
+
+
+def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> dict[str, Any]:
+    """Returns the columns of a record that follows from what the invoice's `api_response` says."""
+    unknown = dict.fromkeys(("document_no", "synced_at", "success_value", "last_attempt_at"))
+    values = new_record(invoice, now) | unknown | reading_of(invoice, refusals, now=now)
+    return values | {"search_text": searchable(*(values[column.name] for column in _SEARCHED))}
+
+
+def write_record_again(conn: Connection, invoice: Invoice, claimed: Claim, *, now: datetime) -> None:
+    """Writes the record that a claim once had and that is gone (a restored database), as it was then: syncing."""
+    claim = {
+        "status": Status.SYNCING,
+        "attempt_count": claimed.number,
+        "trigger": claimed.trigger,
+        "requested_by": claimed.requested_by,
+        "lease_until": claimed.lease_until,
+        "claimed_by": claimed.worker,
+        "claim_id": claimed.request_id,
+        "last_attempt_at": claimed.started_at,
+    }
+    insert = postgresql.insert(records) if is_postgresql(conn) else sqlite.insert(records)
+    conn.execute(insert.values(new_record(invoice, now) | claim).on_conflict_do_nothing())
 
 
 def reading_of(invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> dict[str, Any]:
     """Returns the record's columns that follow from an invoice that others may have sent."""
     verdict = api_response.read(invoice.api_response, refusals)
+    if verdict and verdict.outcome is Outcome.SYNCED:
+        found_at = _believable(invoice.updated_at, now) or now
+        return synced_values(verdict.document_no, invoice.api_response, now=found_at)
+    if policy.is_ended(invoice.status) and (verdict is None or verdict.outcome is not Outcome.IN_DOUBT):
+        return ended_values() | {"status": Status.NOT_NEEDED, "error": wording.not_needed(invoice.status)}
     if verdict is None:
-        ended = policy.is_ended(invoice.status)
-        return {
-            "status": Status.NOT_NEEDED if ended else Status.NOT_SYNCED,
-            "error": wording.not_needed(invoice.status) if ended else None,
-        }
-    if verdict.outcome is Outcome.SYNCED:
-        return synced_values(verdict.document_no, invoice.api_response, now=now)
-    status = Status.IN_DOUBT if verdict.outcome is Outcome.IN_DOUBT else Status.FAILED
-    return {
-        "status": status,
+        return ended_values() | {"status": Status.NOT_SYNCED}
+    failed_at = api_response.failed_at(invoice.api_response)
+    return ended_values() | {
+        "status": Status.IN_DOUBT if verdict.outcome is Outcome.IN_DOUBT else Status.FAILED,
         "error_kind": verdict.error_kind,
         "error": verdict.error,
         "http_status": verdict.http_status,
         "refusal": verdict.refusal,
-        "last_attempt_at": api_response.failed_at(invoice.api_response) or invoice.updated_at or now,
+        "last_attempt_at": _believable(failed_at, now) or _believable(invoice.updated_at, now) or now,
     }
 
 
@@ -74,8 +105,8 @@ def synced_values(document_no: str | None, success: object, *, now: datetime) ->
     return ended_values() | {
         "status": Status.SYNCED,
         "document_no": document_no,
-        "synced_at": api_response.synced_at(success) or now,
-        "success_value": success,
+        "synced_at": _believable(api_response.synced_at(success), now) or now,
+        "success_value": api_response.clean(success),
     }
 
 
@@ -111,20 +142,12 @@ def searchable(*texts: str | None) -> str:
 
 
 def remember_api_response(conn: Connection, invoice_id: int) -> None:
-    """Notes how `api_response` looks now, so that observation notices only what others change."""
+    """Notes how `api_response` looks now, so that observation notices only what others change.
+
+    Only for an invoice whose row is locked: what somebody wrote in between would never be noticed.
+    """
     fingerprint = select(fingerprint_of(invoices.c.api_response)).where(invoices.c.id == invoice_id).scalar_subquery()
     conn.execute(records.update().where(records.c.invoice_id == invoice_id).values(api_fingerprint=fingerprint))
-
-
-def current_fingerprint(conn: Connection, invoice_id: int) -> str | None:
-    """Returns the short stand-in of the invoice's `api_response` as it is now."""
-    query = select(fingerprint_of(invoices.c.api_response)).where(invoices.c.id == invoice_id)
-    return conn.execute(query).scalar_one_or_none()
-
-
-def fingerprint_of(column: Any) -> Any:
-    """Returns the SQL expression for a short stand-in of a JSON column; null where it is null."""
-    return func.md5(cast(column, Text))
 
 
 def copies_of(invoice: Invoice) -> dict[str, Any]:
@@ -138,18 +161,22 @@ def copies_of(invoice: Invoice) -> dict[str, Any]:
 def spend_token(conn: Connection, token: str, *, now: datetime) -> bool:
     """Uses up a creation form's one-use token; False when it was used before (a double click)."""
     insert = postgresql.insert(creation_tokens) if is_postgresql(conn) else sqlite.insert(creation_tokens)
-    spent = conn.execute(insert.values(token=token, created_at=now).on_conflict_do_nothing())
-    return bool(spent.rowcount)
+    # The row comes back only where it is new; the number of rows is not known for an INSERT on PostgreSQL.
+    spent = insert.values(token=token, created_at=now).on_conflict_do_nothing().returning(creation_tokens.c.token)
+    return conn.execute(spent).first() is not None
 
 
 def used_token(conn: Connection, token: str, invoice_id: int | None = None) -> int | None:
     """Returns which invoice a token made; with `invoice_id`, notes that first."""
     if invoice_id is not None:
         conn.execute(creation_tokens.update().where(creation_tokens.c.token == token).values(invoice_id=invoice_id))
-    return conn.execute(select(creation_tokens.c.invoice_id).where(creation_tokens.c.token == token)).scalar_one_or_none()
+    return conn.execute(
+        select(creation_tokens.c.invoice_id).where(creation_tokens.c.token == token)
+    ).scalar_one_or_none()
 
 
-def _new_record(invoice: Invoice, now: datetime) -> dict[str, Any]:
+def new_record(invoice: Invoice, now: datetime) -> dict[str, Any]:
+    """Returns the columns of a record before anything is known about its sync."""
     copies = copies_of(invoice)
     return copies | {
         "invoice_id": invoice.invoice_id,
@@ -157,5 +184,11 @@ def _new_record(invoice: Invoice, now: datetime) -> dict[str, Any]:
         "undelivered_tries": 0,
         "created_at": now,
         "updated_at": now,
+        "api_fingerprint": invoice.api_fingerprint,
         "search_text": searchable(invoice.invoice_number, invoice.payer),
     }
+
+
+def _believable(instant: datetime | None, now: datetime) -> datetime | None:
+    """Returns an instant that others wrote, unless it cannot be one: no clock is a day ahead."""
+    return instant if instant and _EARLIEST <= instant <= now + timedelta(days=1) else None

@@ -37,8 +37,7 @@ def request_send(
     """
     record = _locked(conn, invoice.invoice_id)
     if api_response.is_success(invoice.api_response) and record["status"] != Status.SYNCING:
-        _settle_as_found(conn, record, invoice, now)
-        return _logged(conn, record, actor, "retry", now, None, done=False, message=wording.refused_status(Status.SYNCED, None))
+        return _refused_as_found(conn, record, invoice, actor, "retry", now, None)
     refusal = _why_not(record, invoice, now=now, idempotent=idempotent, seen_attempts=seen_attempts)
     if refusal:
         return _logged(conn, record, actor, "retry", now, None, done=False, message=refusal)
@@ -50,16 +49,27 @@ def request_send(
 
 
 def resolve_as_synced(
-    conn: Connection, invoice: Invoice | None, invoice_id: int, document_no: str, *, actor: str, reason: str, now: datetime
+    conn: Connection,
+    invoice: Invoice | None,
+    invoice_id: int,
+    document_no: str,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
 ) -> Result:
     """Declares that an invoice in doubt is in TOC Online under `document_no`."""
     record = _locked(conn, invoice_id)
     permission = policy.may_resolve(facts_of(record, invoice))
+    _, previous = billing.lock_api_response(conn, invoice_id)
+    if permission.allowed and api_response.is_success(previous):
+        invoice = billing.read_invoice(conn, invoice_id)
+        assert invoice is not None  # its row is locked
+        return _refused_as_found(conn, record, invoice, actor, "declare_synced", now, reason)
     taken_by = _document_owner(conn, record, document_no) if permission.allowed else None
     refusal = permission.why_not or (wording.refused_document_taken(document_no, taken_by) if taken_by else None)
     if refusal:
         return _logged(conn, record, actor, "declare_synced", now, reason, done=False, message=refusal)
-    previous = invoice.api_response if invoice else None
     success = api_response.declared(document_no, at=now, by=actor, reason=reason, previous=previous)
     if invoice:
         billing.write_api_response(conn, invoice_id, success)
@@ -79,9 +89,7 @@ def resolve_send_again(
         message = permission.why_not or wording.not_needed(None)
         return _logged(conn, record, actor, "send_again", now, reason, done=False, message=message)
     if api_response.is_success(invoice.api_response):
-        _settle_as_found(conn, record, invoice, now)
-        message = wording.refused_status(Status.SYNCED, None)
-        return _logged(conn, record, actor, "send_again", now, reason, done=False, message=message)
+        return _refused_as_found(conn, record, invoice, actor, "send_again", now, reason)
     _queue(conn, record, invoice, Trigger.SEND_AGAIN, actor, now)
     message = wording.queued_now(was_waiting=False)
     return _logged(conn, record, actor, "send_again", now, reason, done=True, message=message, status=Status.QUEUED)
@@ -134,9 +142,7 @@ def _why_not(
     return None
 
 
-def _queue(
-    conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trigger, actor: str, now: datetime
-) -> None:
+def _queue(conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trigger, actor: str, now: datetime) -> None:
     request: dict[str, Any] = {
         "status": Status.QUEUED,
         "trigger": trigger,
@@ -147,11 +153,16 @@ def _queue(
     update_record(conn, invoice.invoice_id, ended_values() | copies_of(invoice) | request, now=now)
 
 
-def _settle_as_found(conn: Connection, record: RowMapping, invoice: Invoice, now: datetime) -> None:
+def _refused_as_found(
+    conn: Connection, record: RowMapping, invoice: Invoice, actor: str, action: str, now: datetime, reason: str | None
+) -> Result:
+    """Refuses because a success stands in `api_response` already, and lets the record say so."""
     if record["status"] != Status.SYNCED:
-        document_no = api_response.document_no(invoice.api_response)
-        update_record(conn, invoice.invoice_id, synced_values(document_no, invoice.api_response, now=now), now=now)
-        remember_api_response(conn, invoice.invoice_id)
+        success = invoice.api_response
+        values = synced_values(api_response.document_no(success), success, now=now)
+        update_record(conn, invoice.invoice_id, values | {"api_fingerprint": invoice.api_fingerprint}, now=now)
+    message = wording.refused_status(Status.SYNCED, None)
+    return _logged(conn, record, actor, action, now, reason, done=False, message=message, status=Status.SYNCED)
 
 
 def _document_owner(conn: Connection, record: RowMapping, document_no: str) -> str | None:

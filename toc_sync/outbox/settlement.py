@@ -1,7 +1,6 @@
 """Settling: writing down what one attempt came to, in the attempt, the record and `api_response` together.
 
 An attempt is closed once. The one exception: closed as lost (nobody knew), it takes a firmer answer that arrives late.
-Nothing weaker ever overwrites anything firmer, neither in the record nor in `api_response`.
 """
 
 from __future__ import annotations
@@ -9,19 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.model import Claim, ErrorKind, Outcome, Status, Trigger, Verdict
-from toc_sync.outbox.records import (
-    ended_values,
-    lock_record,
-    remember_api_response,
-    synced_values,
-    update_record,
-)
+from toc_sync.outbox.consequences import Record, follow, possible_duplicate
+from toc_sync.outbox.records import ended_values, lock_record, remember_api_response, update_record, write_record_again
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
@@ -61,51 +54,50 @@ def settle(
     record = lock_record(conn, claimed.invoice_id)
     attempt = _lock_attempt(conn, claimed)
     if attempt is not None and not _takes(attempt, verdict):
-        return _as_it_stands(record, claimed)
+        return _settled(claimed, record, changed=False)
     exists, previous = billing.lock_api_response(conn, claimed.invoice_id)
     _close_attempt(conn, claimed, attempt, verdict, evidence, now)
+    record = record or _write_record_again(conn, claimed, now)
     if record is None:
-        warning = "The attempt has no record any more (restored database?)."
-        return Settled(invoice_id=claimed.invoice_id, number=claimed.number, status=None, not_before=None, changed=True, warning=warning)
+        return _settled(claimed, None, changed=True, warning=wording.ORPHAN_ATTEMPT)
     if not _concerns(record, attempt, claimed, verdict):
-        if verdict.outcome is Outcome.SYNCED and exists and not api_response.is_success(previous):
-            # So that whatever the resend under way comes to, the record ends as synced.
-            billing.write_api_response(conn, claimed.invoice_id, _success(claimed, verdict, evidence, previous, now))
-        return _note_late_answer(conn, record, claimed, verdict, now)
+        return _note_late_answer(conn, record, claimed, verdict, evidence, now)
     tries = record["undelivered_tries"] + (verdict.outcome is Outcome.UNDELIVERED)
     decision = policy.decide(verdict, tries=tries, waits_s=waits_s, jitter=jitter, now=now)
-    values, written = _consequences(claimed, verdict, evidence, decision, exists=exists, previous=previous, now=now)
-    if written is not None and exists:
-        billing.write_api_response(conn, claimed.invoice_id, written)
-    update_record(
-        conn, claimed.invoice_id, ended_values() | {"undelivered_tries": tries} | values | _counted(conn, claimed), now=now
+    following = follow(
+        record,
+        claimed,
+        verdict,
+        decision,
+        exists=exists,
+        previous=previous,
+        duration_ms=evidence.duration_ms,
+        now=now,
     )
+    values = ended_values() | {"undelivered_tries": tries, "attempt_count": _highest_number(conn, claimed)}
+    values |= following.values
+    is_to_be_written = exists and following.written is not None
+    if is_to_be_written and not billing.write_api_response(conn, claimed.invoice_id, following.written):
+        values["warning"] = values.get("warning") or wording.NOT_STORED_IN_BILLING
+    update_record(conn, claimed.invoice_id, values, now=now)
     remember_api_response(conn, claimed.invoice_id)
-    return Settled(
-        invoice_id=claimed.invoice_id,
-        number=claimed.number,
-        status=values["status"],
-        not_before=values.get("not_before"),
-        changed=True,
-        warning=values.get("warning"),
-    )
+    return _settled(claimed, values, changed=True, warning=values.get("warning"))
 
 
 def rescue(conn: Connection, *, now: datetime, at_most: int = 100) -> list[Settled]:
     """Ends leases that ran out: each open attempt is closed as lost and its record becomes in doubt."""
-    over = select(records.c.invoice_id).where(records.c.status == Status.SYNCING, records.c.lease_until < now)
-    ids = conn.execute(over.limit(at_most).with_for_update(skip_locked=True)).scalars().all()
+    over = select(records).where(records.c.status == Status.SYNCING, records.c.lease_until < now)
+    locked = conn.execute(over.order_by(records.c.invoice_id).limit(at_most).with_for_update(skip_locked=True))
     lost = Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error=wording.ATTEMPT_LOST)
     return [
-        settle(conn, claimed, lost, Evidence(), waits_s=(), jitter=0, now=now)
-        for claimed in (_claim_of(conn, invoice_id) for invoice_id in ids)
+        settle(conn, _claim_of(record), lost, Evidence(), waits_s=(), jitter=0, now=now)
+        for record in locked.mappings().all()
     ]
 
 
-def _claim_of(conn: Connection, invoice_id: int) -> Claim:
-    record = conn.execute(select(records).where(records.c.invoice_id == invoice_id)).mappings().one()
+def _claim_of(record: RowMapping) -> Claim:
     return Claim(
-        invoice_id=invoice_id,
+        invoice_id=record["invoice_id"],
         number=record["attempt_count"],
         request_id=record["claim_id"],
         trigger=Trigger(record["trigger"]),
@@ -137,9 +129,14 @@ def _concerns(record: RowMapping, attempt: RowMapping | None, claimed: Claim, ve
         return False
     if verdict.outcome is Outcome.SYNCED:
         return newest or status is not Status.SYNCING  # a queued resend is cancelled; one under way cannot be
-    if attempt is None:
-        return status is not Status.SYNCING  # restored database: it knows nothing of this request yet
-    return newest and status in (Status.SYNCING, Status.IN_DOUBT)  # what a person decided meanwhile stays
+    if newest:
+        return status in (Status.SYNCING, Status.IN_DOUBT)  # what a person decided meanwhile stays
+    if attempt is not None:
+        return False
+    # The record knows nothing of this request: the database was restored, or the claim was never confirmed.
+    if verdict.outcome is Outcome.IN_DOUBT:
+        return status is not Status.SYNCING
+    return status in (Status.QUEUED, Status.FAILED, Status.NOT_SYNCED)  # a doubt about another request stays
 
 
 def _close_attempt(
@@ -175,93 +172,47 @@ def _close_attempt(
     conn.execute(attempts.insert().values(opening | closing))
 
 
-def _counted(conn: Connection, claimed: Claim) -> dict[str, Any]:
+def _write_record_again(conn: Connection, claimed: Claim, now: datetime) -> RowMapping | None:
+    """Gives the invoice of a claim its record back; None where the invoice is gone too."""
+    invoice = billing.read_invoice(conn, claimed.invoice_id)
+    if invoice is None:
+        return None
+    write_record_again(conn, invoice, claimed, now=now)
+    return lock_record(conn, claimed.invoice_id)
+
+
+def _highest_number(conn: Connection, claimed: Claim) -> int:
     highest = select(func.max(attempts.c.number)).where(attempts.c.invoice_id == claimed.invoice_id)
-    return {"attempt_count": conn.execute(highest).scalar_one()}
-
-
-def _consequences(
-    claimed: Claim,
-    verdict: Verdict,
-    evidence: Evidence,
-    decision: policy.Decision,
-    *,
-    exists: bool,
-    previous: object,
-    now: datetime,
-) -> tuple[dict[str, Any], dict[str, object] | None]:
-    """Returns the record's new columns, and the new `api_response` unless the one that stands there must stay."""
-    if verdict.outcome is Outcome.SYNCED:
-        success = _success(claimed, verdict, evidence, previous, now)
-        values = synced_values(verdict.document_no or api_response.document_no(previous), success, now=now)
-        warning = None if exists else "It is in TOC Online, but was deleted in billing."
-        return values | {"warning": warning}, success
-    if api_response.is_success(previous):
-        return synced_values(api_response.document_no(previous), previous, now=now), None
-    if not exists and decision.status is not Status.IN_DOUBT:
-        return {"status": Status.NOT_NEEDED, "error": wording.not_needed(None)}, None
-    values = {
-        "status": decision.status,
-        "error_kind": verdict.error_kind,
-        "error": verdict.error,
-        "refusal": verdict.refusal,
-        "http_status": verdict.http_status,
-        "not_before": decision.not_before,
-    }
-    if decision.status is Status.QUEUED:
-        values |= {"trigger": Trigger.AUTOMATIC, "queued_at": now}
-    return values, _failure(claimed, verdict, decision, now)
-
-
-def _success(
-    claimed: Claim, verdict: Verdict, evidence: Evidence, previous: object, now: datetime
-) -> dict[str, object]:
-    return api_response.synced(
-        verdict, at=now, attempt=claimed.number, duration_ms=evidence.duration_ms, previous=previous
-    )
-
-
-def _failure(claimed: Claim, verdict: Verdict, decision: policy.Decision, now: datetime) -> dict[str, object]:
-    if decision.not_before is not None:
-        return api_response.waiting(verdict, at=now, attempt=claimed.number, next_attempt_at=decision.not_before)
-    if decision.status is Status.IN_DOUBT:
-        return api_response.in_doubt(verdict, at=now, attempt=claimed.number)
-    return api_response.failed(verdict, at=now, attempt=claimed.number)
+    number: int = conn.execute(highest).scalar_one()
+    return number
 
 
 def _note_late_answer(
-    conn: Connection, record: RowMapping, claimed: Claim, verdict: Verdict, now: datetime
+    conn: Connection, record: RowMapping, claimed: Claim, verdict: Verdict, evidence: Evidence, now: datetime
 ) -> Settled:
-    warning = None
-    if verdict.outcome is Outcome.SYNCED:
-        warning = _possible_duplicate(record, claimed, verdict)
-    if warning:
-        update_record(conn, claimed.invoice_id, {"warning": warning}, now=now)
+    """Leaves the record's status alone; a success is kept for the resend under way to find, and warned of."""
+    warning = possible_duplicate(record, claimed, verdict)
+    if verdict.outcome is Outcome.SYNCED and record["status"] == Status.SYNCING:
+        _, current = billing.lock_api_response(conn, claimed.invoice_id)
+        if not api_response.is_success(current):
+            success = api_response.synced(
+                verdict, at=now, attempt=claimed.number, duration_ms=evidence.duration_ms, previous=current
+            )
+            billing.write_api_response(conn, claimed.invoice_id, success)
+    values: dict[str, object] = {"warning": warning} if warning else {}
+    if record["status"] != Status.SYNCING:  # the attempt that is open counts when it is settled
+        values["attempt_count"] = _highest_number(conn, claimed)
+    update_record(conn, claimed.invoice_id, values, now=now)
+    return _settled(claimed, record, changed=bool(warning), warning=warning)
+
+
+def _settled(claimed: Claim, record: Record | None, *, changed: bool, warning: str | None = None) -> Settled:
+    found: Record = record or {}
     return Settled(
         invoice_id=claimed.invoice_id,
         number=claimed.number,
-        status=Status(record["status"]),
-        not_before=record["not_before"],
-        changed=bool(warning),
+        status=Status(found["status"]) if "status" in found else None,
+        not_before=found.get("not_before"),
+        changed=changed,
         warning=warning,
-    )
-
-
-def _possible_duplicate(record: RowMapping, claimed: Claim, verdict: Verdict) -> str | None:
-    if record["status"] == Status.SYNCED and record["document_no"] in (None, verdict.document_no):
-        return None
-    document = verdict.document_no or "a document without a number"
-    return (
-        f"Possible duplicate: attempt {claimed.number} was answered late with {document}, "
-        "after it had been sent again. Check TOC Online for two documents."
-    )
-
-
-def _as_it_stands(record: RowMapping | None, claimed: Claim) -> Settled:
-    return Settled(
-        invoice_id=claimed.invoice_id,
-        number=claimed.number,
-        status=Status(record["status"]) if record else None,
-        not_before=record["not_before"] if record else None,
-        changed=False,
     )

@@ -51,7 +51,8 @@ def create_application(
     return Starlette(
         routes=[
             Route("/", _notice),
-            Route("/functions/v1/{name}", function.receive, methods=["POST"]),
+            # Any method: the platform checks address and key, and leaves the rest to the function.
+            Route("/functions/v1/{name}", function.receive, methods=["GET", "POST"]),
             Route("/sandbox/plans", scripts.plan, methods=["POST"]),
             Route("/sandbox/documents", scripts.documents),
             Route("/sandbox/requests", scripts.requests),

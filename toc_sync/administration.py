@@ -1,0 +1,117 @@
+"""What an administrator does before anything is sent: create the tables, add samples, accept a function, check it all.
+
+Each works on a database that the runtime itself would still refuse. Raises SettingsError with one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from toc_sync import installation, outbox, samples
+from toc_sync.classify import classify
+from toc_sync.database import current_time, reading, writing
+from toc_sync.model import NoReply, Outcome, Reply, SettingsError
+from toc_sync.runtime import Runtime, connect, naming_the_database
+from toc_sync.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check found about one thing, as a sentence."""
+
+    subject: str
+    good: bool
+    sentence: str
+
+
+def init_database(settings: Settings) -> bool:
+    """Creates our own tables, and the billing tables where the database has none; returns whether it made those."""
+    with naming_the_database(), writing(connect(settings).engine) as conn:
+        return installation.prepare(conn, may_create_billing=True)
+
+
+def seed(settings: Settings, *, invoices: int) -> None:
+    """Adds sample data; refuses a database that is, or may become, a real one, and one that holds invoices."""
+    if not settings.uses_sandbox:
+        raise SettingsError("TOC_FUNCTION_URL: sample invoices belong to the sandbox only, but a function is set.")
+    runtime = connect(settings)
+    with naming_the_database(), writing(runtime.engine) as conn:
+        installation.prepare(conn, may_create_billing=True)
+        if refusal := installation.why_no_samples(conn):
+            raise SettingsError(refusal)
+        runtime.rehearse(samples.seed(conn, now=current_time(conn), invoices=invoices))
+
+
+def accept_function(settings: Settings, *, actor: str) -> str:
+    """Remembers the host of the function that is set now, in place of the one before, and returns it."""
+    runtime = connect(settings)
+    if runtime.function_url is None:
+        raise SettingsError("TOC_FUNCTION_URL: no function is set, so there is none to accept.")
+    host = installation.host_of(runtime.function_url)
+    with naming_the_database(), writing(runtime.engine) as conn:
+        installation.prepare(conn, may_create_billing=False)
+        installation.set_marker(conn, installation.FUNCTION_HOST, host)
+        installation.check_environment(conn, function_url=runtime.function_url)
+        outbox.log_action(
+            conn,
+            actor=actor,
+            action="accept_function",
+            invoice_id=None,
+            reason=None,
+            done=True,
+            result=f"The function at {host} is accepted.",
+            now=current_time(conn),
+        )
+    return host
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Looks at the database, the function and its key, changes nothing and can issue nothing; yields what it finds."""
+    runtime = connect(settings)
+    kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
+    wrong = _wrong_with_database(runtime)
+    yield Finding(subject="database", good=not wrong, sentence=wrong or f"{kind} answers, and all tables are there.")
+    yield from _check_function(runtime)
+
+
+def _wrong_with_database(runtime: Runtime) -> str | None:
+    try:
+        with naming_the_database(), reading(runtime.engine) as conn:
+            if not installation.is_migrated(conn):
+                return "Our own tables are missing or of another version. Run: python -m toc_sync init-db"
+            installation.check_billing_tables(conn)
+            return installation.find_mix_up(conn, function_url=runtime.function_url)
+    except SettingsError as error:
+        return str(error)
+
+
+def _check_function(runtime: Runtime) -> Iterator[Finding]:
+    if runtime.function_url is None:
+        yield Finding(subject="function", good=True, sentence="The sandbox takes its place; nothing is legal here.")
+        yield Finding(subject="key", good=True, sentence="The sandbox needs none.")
+        return
+    host, answer = installation.host_of(runtime.function_url), runtime.probe_function()
+    if isinstance(answer, NoReply):
+        yield Finding(subject="function", good=False, sentence=f"{answer.error} ({host}).")
+        yield Finding(subject="key", good=False, sentence="Unknown: nobody answered.")
+    elif answer.http_status in (401, 403):
+        yield Finding(subject="function", good=True, sentence=f"{host} answers.")
+        yield Finding(subject="key", good=False, sentence=f"TOC_FUNCTION_KEY is refused: {_said(runtime, answer)}.")
+    else:
+        missing = _is_missing(runtime, answer)
+        sentence = f"{host} has no such function, or it does not start" if missing else f"{host} answers"
+        yield Finding(subject="function", good=not missing, sentence=f"{sentence} (HTTP {answer.http_status}).")
+        yield Finding(subject="key", good=True, sentence="It is not refused.")
+
+
+def _is_missing(runtime: Runtime, answer: Reply) -> bool:
+    """Tells whether the platform answers in the function's place; what the function itself says to a GET is all one."""
+    if "x-deno-execution-id" in answer.headers or answer.http_status == 405:
+        return False
+    verdict = classify(answer, runtime.refusals)
+    return verdict.outcome in (Outcome.FAILED, Outcome.UNDELIVERED) or answer.http_status in (404, 502, 503, 504)
+
+
+def _said(runtime: Runtime, answer: Reply) -> str:
+    return (classify(answer, runtime.refusals).error or f"HTTP {answer.http_status}").rstrip(".")

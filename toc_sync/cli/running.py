@@ -1,0 +1,65 @@
+"""`worker` and `sandbox`: programs that run until they are told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from toc_sync import runtime
+from toc_sync.sandbox import Sandbox
+from toc_sync.settings import EMBEDDED_DATABASE
+from toc_sync.worker import Worker
+
+DEFAULT_THREADS = 4
+LOOKED_EVERY_S = 0.1
+
+log = logging.getLogger("toc_sync")
+
+
+@click.command()
+@click.option("--threads", type=click.IntRange(1, 64), help="Invoices sent at once; default: TOC_SYNC_THREADS, or 4.")
+def worker(threads: int | None) -> None:
+    """Send what is due, until told to stop.
+
+    The first signal (SIGTERM, or Ctrl-C) claims nothing new and waits for what is on its way; the second leaves at once. Any number of
+    workers share the work, on any number of machines.
+    """
+    desk = runtime.current()
+    # 0 threads means that this app sends nothing because workers do: this is one of them.
+    chosen = threads or desk.environment.threads or DEFAULT_THREADS
+    running = desk.start_worker(threads=chosen)
+    _stop_on_signals(running)
+    # Looked at in steps: a lock that a signal's own code needs must not be held when it comes.
+    while running.claiming:
+        time.sleep(LOOKED_EVERY_S)
+    runtime.close_current()
+
+
+def _stop_on_signals(running: Worker) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not running.claiming:
+            os._exit(128 + number)
+        running.stop_claiming()
+        log.info("stopping: in_flight=%s (once more to leave at once)", running.in_flight())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Default: a free one.")
+def sandbox(port: int) -> None:
+    """Stand in for TOC Online on this machine.
+
+    Nothing it issues is legal. Prints the address and the key to set as TOC_FUNCTION_URL and TOC_FUNCTION_KEY, and runs until Ctrl-C.
+    """
+    stand_in = Sandbox(Path(EMBEDDED_DATABASE).parent / runtime.SANDBOX_FILE, key=runtime.SANDBOX_KEY, port=port)
+    click.echo(f"TOC_FUNCTION_URL={stand_in.start()}")
+    click.echo(f"TOC_FUNCTION_KEY={runtime.SANDBOX_KEY}")
+    stand_in.serve_forever()
