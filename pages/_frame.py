@@ -10,13 +10,15 @@ from pages.parts.say import friendly
 
 HERE = Path(__file__).parent
 
-st.set_page_config(page_title="TOC Invoice Sync", page_icon=":material/receipt_long:", layout="wide")
+st.set_page_config(page_title="TOC Invoice Sync", page_icon=str(HERE / "icon.svg"), layout="wide")
 
 page = st.navigation(
     [
         st.Page(HERE / "overview.py", title="Overview", icon=":material/monitoring:", default=True),
         st.Page(HERE / "invoices.py", title="Invoices", icon=":material/receipt_long:", url_path="invoices"),
-        st.Page(HERE / "invoice_orders.py", title="Invoice orders", icon=":material/list_alt:", url_path="invoice-orders"),
+        st.Page(
+            HERE / "invoice_orders.py", title="Invoice orders", icon=":material/list_alt:", url_path="invoice-orders"
+        ),
     ],
     position="top",
 )

@@ -21,7 +21,12 @@ def header(title: str) -> None:
                 help="A rehearsal: a sandbox answers in place of TOC Online. Nothing here is a legal document.",
             )
         else:
-            st.badge(say.plain(environment.label), icon=":material/gavel:", color="red", help="Invoices sent here are legal documents.")
+            st.badge(
+                say.plain(environment.label),
+                icon=":material/gavel:",
+                color="red",
+                help="Invoices sent here are legal documents.",
+            )
     if not any(worker.alive for worker in reads.presence()):
         st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
     say.now()

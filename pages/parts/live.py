@@ -9,24 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
-from streamlit_autorefresh import st_autorefresh
+from streamlit_autorefresh import st_autorefresh  # type: ignore[import-untyped]
 
-from pages.parts import reads
-from pages.parts.say import friendly
+from pages.parts import reads, say
 from toc_sync import runtime
 
 BUSY_S = 1.0
 
 
 def live(name: str, body: Callable[[], None]) -> None:
-    """Draws `body` now and again at every tick: each TOC_SYNC_REFRESH_SECONDS, each second while something of this
-    person's is on its way."""
+    """Draws `body` now and again at every tick, and shows what callbacks answered.
+
+    A tick comes each TOC_SYNC_REFRESH_SECONDS, and each second while something that this person started is on its way.
+    """
 
     @st.fragment(run_every="10m")
     def ticking() -> None:
-        with friendly():
-            every_s = BUSY_S if reads.busy() else runtime.current().environment.refresh_s
-            st_autorefresh(interval=int(every_s * 1000), key=f"tick_{name}")
+        with say.friendly(name):
             body()
+        say.now()
+        every_s = runtime.current().environment.refresh_s
+        # Last, so that it takes no room above; outside of `friendly`, so that a database that is back is noticed.
+        st_autorefresh(interval=int(1000 * (min(BUSY_S, every_s) if reads.busy() else every_s)), key=f"tick_{name}")
 
     ticking()

@@ -10,6 +10,7 @@ from pages.parts import order_draft, order_lines, reads, say
 from pages.parts.header import actor
 from pages.parts.order_draft import Draft, Form
 from pages.parts.order_table import ticks
+from pages.parts.tokens import one_use
 from toc_sync import runtime, wording
 from toc_sync.model import InvalidInvoice
 from toc_sync.views import OrderRow
@@ -106,7 +107,7 @@ def _create(form: Form, behaviour: object) -> None:
         invoice_id = runtime.current().create(
             form.payload,
             actor=actor(),
-            token=form.draft.token,
+            token=one_use(form.draft.token, form.payload),
             behaviour=behaviour,  # type: ignore[arg-type]
         )
     except InvalidInvoice as error:

@@ -7,13 +7,17 @@ other processes wrote is seen soon after).
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from toc_sync import runtime
+from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, WorkerRow
 
 KEEP_S = 120
+SOON = timedelta(minutes=1)
+_WATCHED = "_watched"
 
 
 def invoices(wanted: InvoiceFilter, page: int) -> InvoicePage:
@@ -46,24 +50,39 @@ def projects() -> tuple[Choice, ...]:
     return _projects(*_key())
 
 
+def teams_of_project(project_id: int | None) -> tuple[int | None, int | None]:
+    """Returns the usual issuer and payer of a project's invoices."""
+    return _teams_of_project(project_id, *_key())
+
+
 def busy() -> bool:
-    """Tells whether something that this person started is still on its way."""
-    watched: set[int] = st.session_state.get("watched", set())
+    """Tells whether something that this person started is still on its way, or soon will be."""
+    watched: set[int] = st.session_state.get(_WATCHED, set())
     if not watched:
         return False
-    still = {state.invoice_id for state in runtime.current().states(sorted(watched)) if state.on_its_way}
-    st.session_state["watched"] = still
-    return bool(still)
+    try:
+        states = runtime.current().states(sorted(watched))
+    except DatabaseUnavailable:
+        return False
+    except UnknownInvoice:
+        states = []
+    st.session_state[_WATCHED] = {state.invoice_id for state in states if _moves_soon(state)}
+    return bool(st.session_state[_WATCHED])
 
 
 def watch(invoice_id: int) -> None:
     """Remembers that this person started something for this invoice."""
-    st.session_state["watched"] = st.session_state.get("watched", set()) | {invoice_id}
+    st.session_state[_WATCHED] = st.session_state.get(_WATCHED, set()) | {invoice_id}
+
+
+def _moves_soon(state: SyncState) -> bool:
+    waits = state.not_before is not None and state.not_before > datetime.now(UTC) + SOON
+    return state.on_its_way and not waits
 
 
 def _key() -> tuple[int, int]:
     environment = runtime.current().environment
-    slice_s = 1.0 if st.session_state.get("watched") else max(1.0, environment.refresh_s / 3)
+    slice_s = 1.0 if st.session_state.get(_WATCHED) else max(1.0, environment.refresh_s / 3)
     return runtime.current().version, int(time.time() // slice_s)
 
 
@@ -95,3 +114,8 @@ def _teams(version: int, slice_no: int) -> tuple[Choice, ...]:
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
 def _projects(version: int, slice_no: int) -> tuple[Choice, ...]:
     return runtime.current().projects()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
+def _teams_of_project(project_id: int | None, version: int, slice_no: int) -> tuple[int | None, int | None]:
+    return runtime.current().teams_of_project(project_id)

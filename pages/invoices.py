@@ -1,0 +1,21 @@
+"""Invoices: the list with its filters, what can be done to the invoices, one invoice in detail, and a new one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import drawer, invoice_filters, invoice_table, new_invoice
+from pages.parts.download import download_button
+from pages.parts.header import header
+from pages.parts.live import live
+
+header("Invoices")
+with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
+    wanted = invoice_filters.draw()
+    download_button(wanted)
+    new_invoice.button()
+live("invoices", lambda: invoice_table.draw(wanted))
+if new_invoice.is_open():
+    new_invoice.draw()
+elif "invoice" in st.query_params:
+    drawer.draw(st.query_params["invoice"])

@@ -1,0 +1,93 @@
+"""The columns of the invoice list, and what a click in one of them does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+import pandas as pd
+import streamlit as st
+
+from pages.parts import acts
+from toc_sync import wording
+from toc_sync.model import Status
+from toc_sync.views import InvoicePage, InvoiceRow, RowAction
+
+
+def as_frame(found: InvoicePage) -> pd.DataFrame:
+    """Returns the cells: one column per name in `columns`."""
+    rows = found.rows
+    in_euros = _all_in_euros(rows)
+    return pd.DataFrame(
+        {
+            # The icon in front keeps the rest of the label literal: a number can look like markup.
+            "number": [f":material/open_in_full: {acts.name_of(row)}" for row in rows],
+            "payer": [row.payer for row in rows],
+            "date": [row.invoice_date for row in rows],
+            "total": [
+                float(row.total_amount) if in_euros else wording.money(row.total_amount, row.currency_code)
+                for row in rows
+            ],
+            "status": [[wording.STATUS_NAMES[row.status]] for row in rows],
+            "document": [row.document_no for row in rows],
+            "error": [row.warning or row.error for row in rows],
+            "tries": [row.attempts for row in rows],
+            "last": pd.Series([row.last_attempt_at for row in rows], dtype="datetime64[us, UTC]"),
+            "next": [
+                wording.waiting_line(row.not_before, found.read_at) if row.status is Status.QUEUED else None
+                for row in rows
+            ],
+            "action": [str(row.action) if row.action else None for row in rows],
+        }
+    )
+
+
+def columns(rows: Sequence[InvoiceRow]) -> dict[str, Any]:
+    """Returns how each column looks, and what its buttons do to the row that was drawn under them."""
+    seen = crc32(repr([(row.invoice_id, row.attempts, row.status) for row in rows]).encode())
+    column = st.column_config
+    return {
+        # The keys change with what is drawn: a click on a picture that is out of date must not meet a newer row.
+        "number": column.ButtonColumn(
+            "Number",
+            type="tertiary",
+            alignment="left",
+            key=f"open_{seen:08x}",
+            on_click=_open_clicked,
+            args=(f"open_{seen:08x}", rows),
+        ),
+        "payer": column.TextColumn("Payer", width="medium"),
+        "date": column.DateColumn("Date", format="D MMM YYYY"),
+        "total": column.NumberColumn("Total", format="euro")
+        if _all_in_euros(rows)
+        else column.TextColumn("Total", alignment="right"),
+        "status": column.MultiselectColumn(
+            "Status",
+            options=[wording.STATUS_NAMES[status] for status in Status],
+            color=[wording.STATUS_COLORS[status] for status in Status],
+        ),
+        "document": column.TextColumn("Document"),
+        "error": column.TextColumn("Last error", width=240),
+        "tries": column.NumberColumn("Tries", width=60),
+        "last": column.DatetimeColumn("Last attempt", format="distance"),
+        "next": column.TextColumn("Next attempt"),
+        "action": column.ButtonColumn(
+            "", width=90, key=f"act_{seen:08x}", on_click=_act_clicked, args=(f"act_{seen:08x}", rows)
+        ),
+    }
+
+
+def _all_in_euros(rows: Sequence[InvoiceRow]) -> bool:
+    return all(row.currency_code == "EUR" for row in rows)
+
+
+def _open_clicked(key: str, rows: Sequence[InvoiceRow]) -> None:
+    acts.open_invoice(rows[st.session_state[key]["row"]].invoice_id)
+
+
+def _act_clicked(key: str, rows: Sequence[InvoiceRow]) -> None:
+    row = rows[st.session_state[key]["row"]]
+    if row.action is RowAction.RESOLVE:
+        acts.open_invoice(row.invoice_id)
+    acts.send([row])

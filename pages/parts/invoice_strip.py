@@ -1,0 +1,31 @@
+"""The strip above the list: how many invoices have each status, and the money behind them. A click filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from pages.parts import invoice_filters
+from toc_sync import wording
+from toc_sync.model import Status
+from toc_sync.views import StatusSum
+
+NARROWEST_PX = 132
+
+
+def draw(sums: Mapping[Status, StatusSum], chosen: tuple[Status, ...]) -> None:
+    """Draws one button per status; those in the filter are filled."""
+    with st.grid(len(Status), min_column_width=NARROWEST_PX, wrap=False, gap="xsmall", key="strip"):
+        for status in Status:
+            found = sums.get(status)
+            st.button(
+                f"{wording.STATUS_ICONS[status]} {wording.STATUS_NAMES[status]}  \n"
+                f"**{found.count if found else 0:,}**  \n:small[{wording.amounts(found.amounts if found else {})}]",
+                key=f"strip_{status}",
+                type="primary" if status in chosen else "secondary",
+                width="stretch",
+                help=wording.STATUS_MEANINGS[status],
+                on_click=invoice_filters.toggle_status,
+                args=(status,),
+            )

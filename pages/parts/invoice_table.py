@@ -1,0 +1,132 @@
+"""The list of invoices: the strip, the bar with what can be done to the ticked ones, the table and its pages."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import acts, invoice_filters, invoice_strip, reads
+from pages.parts.invoice_columns import as_frame, columns
+from pages.parts.ticks import Ticks
+from toc_sync import wording
+from toc_sync.model import Status
+from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoicePage, InvoiceRow, RowAction
+
+ROW_PX, PAGES_PX = 35, 420
+
+ticks: Ticks[InvoiceRow] = Ticks("invoices", lambda row: row.invoice_id)
+
+
+def draw(wanted: InvoiceFilter) -> None:
+    """Draws everything that a refresh reads anew."""
+    _start_over_when_the_filter_changes(wanted)
+    found = reads.invoices(wanted, _asked_page())
+    invoice_strip.draw(found.sums, wanted.statuses)
+    if found.total == 0:
+        _say_that_there_is_nothing(wanted)
+        return
+    bar, table, foot = st.container(), st.container(), st.container()
+    with foot:
+        page = _choose_page(found.total)
+    if page != _asked_page():  # the address asked for a page that does not exist
+        found = reads.invoices(wanted, page)
+    with table:
+        _draw_table(found)
+    with bar:
+        _draw_bar(found, page)
+
+
+def _start_over_when_the_filter_changes(wanted: InvoiceFilter) -> None:
+    before = st.session_state.get("_listed", wanted)
+    st.session_state["_listed"] = wanted
+    if before != wanted:
+        st.session_state["page"] = 1
+        ticks.clear()
+
+
+def _asked_page() -> int:
+    asked = st.session_state.get("page") or st.query_params.get("page", "")
+    return int(asked) if str(asked).isdecimal() and 1 <= int(asked) < 10_000_000 else 1
+
+
+def _choose_page(total: int) -> int:
+    pages = -(-total // PAGE_SIZE)
+    if pages == 1:
+        return 1
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        return int(st.pagination(pages, key="page", bind="query-params", width=PAGES_PX))
+
+
+def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
+    with st.container(border=True, horizontal_alignment="center", key="nothing"):
+        if wanted == InvoiceFilter():
+            st.subheader("No invoices yet", anchor=False, width="content")
+            st.markdown("Press **New invoice** above to create the first one.", width="content")
+        else:
+            st.subheader("Nothing matches these filters", anchor=False, width="content")
+            st.button(
+                "Clear filters", icon=":material/filter_alt_off:", key="clear_in_list", on_click=invoice_filters.clear
+            )
+
+
+def _draw_bar(found: InvoicePage, page: int) -> None:
+    rows = ticks.ticked()
+    with st.container(horizontal=True, vertical_alignment="center", key="action_bar", gap="small"):
+        if not rows:
+            first = (page - 1) * PAGE_SIZE
+            shown = f"{first + 1:,} to {first + len(found.rows):,} of {wording.invoices(found.total)}"
+            st.caption(f"{shown}. Tick rows to send several at once.", width="content")
+            return
+        drawn = {row.invoice_id for row in found.rows}
+        elsewhere = sum(row.invoice_id not in drawn for row in rows)
+        beside = f", {elsewhere} of them on another page" if elsewhere else ""
+        st.markdown(f"**{len(rows)} selected**{beside}", width="content")
+        _draw_verbs(rows)
+
+
+def _draw_verbs(rows: tuple[InvoiceRow, ...]) -> None:
+    unsent = tuple(row for row in rows if row.status is Status.NOT_SYNCED)
+    others = tuple(row for row in rows if row.status is not Status.NOT_SYNCED)
+    for verb, those in ((RowAction.RETRY, others), (RowAction.SYNC, unsent)):
+        if those:
+            st.button(
+                f"{verb} {len(those)} selected",
+                icon=":material/refresh:" if verb is RowAction.RETRY else ":material/sync:",
+                type="primary",
+                key=f"{verb.lower()}_selected",
+                on_click=_send_selected,
+                args=(those,),
+            )
+    if len(rows) == 1:
+        st.button(
+            "Open",
+            icon=":material/open_in_full:",
+            key="open_selected",
+            on_click=acts.open_invoice,
+            args=(rows[0].invoice_id,),
+        )
+    st.button("Clear selection", icon=":material/close:", type="tertiary", key="clear_selection", on_click=ticks.clear)
+
+
+def _send_selected(rows: tuple[InvoiceRow, ...]) -> None:
+    acts.send(rows)
+    ticks.clear()
+
+
+def _draw_table(found: InvoicePage) -> None:
+    rows = found.rows
+    key = ticks.table_key(rows)
+    event = st.dataframe(
+        as_frame(found),
+        key=key,
+        column_config=columns(rows),
+        hide_index=True,
+        height=ROW_PX * (len(rows) + 1) + 3,
+        row_height=ROW_PX,
+        placeholder="",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": ticks.positions(rows)}},
+        # A tick that arrives after the list has moved on still means the invoice it was set on.
+        on_select=lambda: ticks.tick_late(key, rows),
+        alt="Invoices",
+    )
+    ticks.tick(rows, event["selection"]["rows"])

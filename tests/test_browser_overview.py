@@ -1,0 +1,64 @@
+"""The Overview in a real browser: what it counts leads to the invoices, and it follows what happens by itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.live_app import live_app
+from tests.office import environment_of, open_office
+from toc_sync.sandbox import Behaviour
+
+SLOW_MS = 20_000
+NUMBER_X_PX, ROW_PX = 35, 35
+
+
+@pytest.fixture
+def office(tmp_path, monkeypatch):
+    for name, value in environment_of(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    opened = open_office()
+    yield opened
+    opened.runtime.close()
+
+
+@pytest.fixture
+def app(office, tmp_path):
+    with live_app(tmp_path, environment_of(tmp_path)) as program:
+        yield program
+
+
+def answer(page: Page):
+    return page.locator(".st-key-answer")
+
+
+def test_the_sentence_follows_what_happens_by_itself(office, app, page):
+    page.goto(app.url)
+    expect(answer(page)).to_contain_text("No invoices yet.", timeout=SLOW_MS)
+    office.invoice("A 1")
+    expect(answer(page)).to_contain_text("The only invoice is in TOC Online.", timeout=SLOW_MS)
+    expect(page.locator(".st-key-count_synced")).to_contain_text("€123.00")
+    expect(page.locator(".st-key-activity").get_by_test_id("stVegaLiteChart")).to_be_visible()
+
+
+def test_a_count_leads_to_the_invoices_it_counts(office, app, page):
+    office.sent("A 1", Behaviour.REFUSE_TAX_NUMBER)
+    office.sent("A 2")
+    page.goto(app.url)
+    page.locator(".st-key-count_needs_attention").get_by_role("link", name="Show invoices").click(timeout=SLOW_MS)
+    expect(page).to_have_url(re.compile(r"/invoices\?status=Failed&status=In(\+|%20)doubt"))
+    expect(page.get_by_role("heading", name="Invoices")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator(".st-key-action_bar")).to_contain_text("1 to 1 of 1 invoice", timeout=SLOW_MS)
+
+
+def test_the_number_of_a_failure_opens_its_invoice(office, app, page):
+    failed = office.sent("A 1", Behaviour.REFUSE_TAX_NUMBER)
+    page.goto(app.url)
+    table = page.get_by_role("region", name="Last failures")
+    expect(table.locator("canvas tr")).to_have_count(2, timeout=SLOW_MS)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    table.click(position={"x": NUMBER_X_PX, "y": ROW_PX + ROW_PX // 2})
+    expect(page).to_have_url(f"{app.url}/invoices?invoice={failed}", timeout=SLOW_MS)
+    expect(page.get_by_role("dialog")).to_contain_text("A 1", timeout=SLOW_MS)
