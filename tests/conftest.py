@@ -13,6 +13,14 @@ import pytest
 from sqlalchemy import URL
 
 from tests.chromium import FLAGS, find_chromium
+from tests.core import (  # noqa: F401  # fixtures for every test module
+    desk,
+    function,
+    postgres_desk,
+    prepared_database,
+    prepared_file,
+    sqlite_desk,
+)
 from tests.postgres import ServerOfThisRun, describe_server, fresh_database, server_url
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, RowMapping, Select, Text, cast, func, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from toc_sync.model import Invoice
 from toc_sync.tables import issued_client_invoices as invoices
@@ -19,7 +20,9 @@ _NAMES = tuple(name for name in Invoice.__dataclass_fields__ if name != "invoice
 
 def select_invoices() -> Select[Any]:
     """Returns the query for whole invoices with the titles of their teams."""
-    return select(invoices, _issuer.c.title.label("issuer"), _payer.c.title.label("payer")).select_from(
+    titles = (_issuer.c.title.label("issuer"), _payer.c.title.label("payer"))
+    fingerprint = fingerprint_of(invoices.c.api_response).label("api_fingerprint")
+    return select(invoices, *titles, fingerprint).select_from(
         invoices.outerjoin(_issuer, _issuer.c.id == invoices.c.issuer_team_id).outerjoin(
             _payer, _payer.c.id == invoices.c.payer_team_id
         )
@@ -37,6 +40,11 @@ def as_invoice(row: RowMapping) -> Invoice:
     return Invoice(invoice_id=row["id"], **{name: row[name] for name in _NAMES})
 
 
+def fingerprint_of(column: Any) -> Any:
+    """Returns the SQL expression for a short stand-in of a JSON column; null where it is null."""
+    return func.md5(cast(column, Text))
+
+
 def lock_api_response(conn: Connection, invoice_id: int) -> tuple[bool, object]:
     """Returns whether the invoice exists, and its `api_response`, locked against other writers until the commit."""
     query = select(invoices.c.api_response).where(invoices.c.id == invoice_id).with_for_update()
@@ -44,6 +52,16 @@ def lock_api_response(conn: Connection, invoice_id: int) -> tuple[bool, object]:
     return (False, None) if row is None else (True, row[0])
 
 
-def write_api_response(conn: Connection, invoice_id: int, value: object) -> None:
-    """Writes the structured outcome into the one column that is ours to write."""
-    conn.execute(invoices.update().where(invoices.c.id == invoice_id).values(api_response=value))
+def write_api_response(conn: Connection, invoice_id: int, value: object) -> bool:
+    """Writes the structured outcome into the one column that is ours to write; False where their database forbids it.
+
+    A trigger of theirs that refuses must not keep us from writing down what we know.
+    """
+    try:
+        with conn.begin_nested():
+            conn.execute(invoices.update().where(invoices.c.id == invoice_id).values(api_response=value))
+    except (OperationalError, InterfaceError):
+        raise
+    except DBAPIError:
+        return False
+    return True

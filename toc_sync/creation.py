@@ -6,14 +6,18 @@ InvalidInvoice, and nothing is kept once the caller rolls back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, func, literal, null, or_, select, text
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError
 
+from toc_sync import wording
+from toc_sync.answer import one_line
 from toc_sync.database import is_postgresql
 from toc_sync.model import ENDED_INVOICE_STATUSES, InvalidInvoice, Problem
 from toc_sync.new_invoice import CENT, NewInvoice
@@ -21,6 +25,7 @@ from toc_sync.tables import invoice_orders as orders
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import issued_invoice_orders as allocations
 from toc_sync.tables import teams
+from toc_sync.views import share_of_vat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +68,10 @@ def create(conn: Connection, new: NewInvoice, *, now: datetime, today: date) -> 
         "created_at": now,
         "updated_at": now,
     }
-    invoice_id: int = conn.execute(invoices.insert().values(values).returning(invoices.c.id)).scalar_one()
-    for line in lines:
-        _allocate(conn, invoice_id, line, day=day, now=now)
+    with _one_sentence():
+        invoice_id: int = conn.execute(invoices.insert().values(values).returning(invoices.c.id)).scalar_one()
+        for line in lines:
+            _allocate(conn, invoice_id, line, day=day, now=now)
     return invoice_id
 
 
@@ -76,11 +82,8 @@ def create_by_function(conn: Connection, new: NewInvoice, function: str) -> int:
     arguments = ", ".join(
         f"{name} => CAST(:{name} AS {casts[name]})" if name in casts else f"{name} => :{name}" for name in parameters
     )
-    try:
-        invoice_id = conn.execute(text(f"SELECT {function}({arguments})"), parameters).scalar_one()
-    except (DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError) as error:
-        primary = getattr(getattr(error.orig, "diag", None), "message_primary", None) or "it gave no reason"
-        raise InvalidInvoice((Problem(field="", message=f"The database refused the invoice: {primary}."),)) from error
+    with _one_sentence():
+        invoice_id = conn.execute(text(f"SELECT {function}({arguments})"), parameters).scalar()
     if not isinstance(invoice_id, int):
         raise InvalidInvoice((Problem(field="", message=f"The database function {function} returned no invoice id."),))
     return invoice_id
@@ -89,17 +92,33 @@ def create_by_function(conn: Connection, new: NewInvoice, function: str) -> int:
 def allocated(order_id: Any) -> Any:
     """Returns the scalar query for the subtotal of an order that invoices not cancelled already carry."""
     return (
-        select(func.coalesce(func.sum(allocations.c.amount_override_subtotal), literal(Decimal(0), allocations.c.amount_override_subtotal.type)))
+        select(
+            func.coalesce(
+                func.sum(allocations.c.amount_override_subtotal),
+                literal(Decimal(0), allocations.c.amount_override_subtotal.type),
+            )
+        )
         .select_from(allocations.join(invoices, invoices.c.id == allocations.c.issued_invoice_id))
         .where(allocations.c.invoice_order_id == order_id, invoices.c.status.not_in(ENDED_INVOICE_STATUSES))
         .scalar_subquery()
     )
 
 
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Turns what the billing application's own triggers, constraints and functions refuse into a sentence."""
+    try:
+        yield
+    except (DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError) as error:
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or str(error.orig)
+        reason = one_line(said)[:300].rstrip(". ") or "it gave no reason"
+        raise _invalid("", f"The database refused the invoice: {reason}.") from error
+
+
 def _lines(conn: Connection, new: NewInvoice) -> list[Line]:
     lines = [_line(conn, order_id, new.subtotal_overrides.get(order_id)) for order_id in sorted(new.order_ids)]
     if len({line.currency for line in lines}) > 1:
-        raise _invalid("invoice_order_ids", "The orders are in different currencies: make one invoice per currency.")
+        raise _invalid("invoice_order_ids", wording.mixed_currencies())
     if lines and new.currency_code and new.currency_code != lines[0].currency:
         raise _invalid("currency_code", f"The orders are in {lines[0].currency}.")
     return lines
@@ -118,7 +137,7 @@ def _line(conn: Connection, order_id: int, override: Decimal | None) -> Line:
     if remaining <= 0:
         raise _invalid(f"order:{order_id}", f"Nothing remains of order {order_id}.")
     if subtotal > remaining:
-        raise _invalid(f"order:{order_id}", f"Only {remaining:,.2f} remains of order {order_id}; {subtotal:,.2f} is too much.")
+        raise _invalid(f"order:{order_id}", wording.too_much(order_id, remaining, subtotal))
     return Line(
         order_id=order_id,
         currency=order["currency_code"],
@@ -126,13 +145,6 @@ def _line(conn: Connection, order_id: int, override: Decimal | None) -> Line:
         vat=share_of_vat(subtotal, order["subtotal_amount"], order["vat_amount"]),
         remaining=remaining - subtotal,
     )
-
-
-def share_of_vat(subtotal: Decimal, order_subtotal: Decimal, order_vat: Decimal) -> Decimal:
-    """Returns the VAT of an allocation: the order's own VAT ratio, rounded half up to the cent."""
-    if not order_subtotal:
-        return Decimal("0.00")
-    return (subtotal * order_vat / order_subtotal).quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 def _header(new: NewInvoice, lines: list[Line]) -> tuple[Decimal, Decimal, Decimal]:
@@ -143,9 +155,13 @@ def _header(new: NewInvoice, lines: list[Line]) -> tuple[Decimal, Decimal, Decim
     subtotal = sums[0] if new.header_subtotal is None else new.header_subtotal
     vat = sums[1] if new.header_vat is None else new.header_vat
     total = subtotal + vat if new.header_total is None else new.header_total
-    compared = (("header_subtotal", subtotal, sums[0]), ("header_vat", vat, sums[1]), ("header_total", total, sum(sums)))
+    compared = (
+        ("header_subtotal", subtotal, sums[0]),
+        ("header_vat", vat, sums[1]),
+        ("header_total", total, sums[0] + sums[1]),
+    )
     problems = [
-        Problem(field=name, message=f"The lines add up to {computed:,.2f}; this may differ by one cent at most.")
+        Problem(field=name, message=wording.header_differs(computed))
         for name, given, computed in compared
         if abs(given - computed) > CENT
     ]
@@ -159,7 +175,9 @@ def _header(new: NewInvoice, lines: list[Line]) -> tuple[Decimal, Decimal, Decim
 def _refuse_unknown_teams(conn: Connection, new: NewInvoice) -> None:
     wanted = {"issuer_team_id": new.issuer_team_id, "payer_team_id": new.payer_team_id}
     known = set(conn.execute(select(teams.c.id).where(teams.c.id.in_([i for i in wanted.values() if i]))).scalars())
-    unknown = [Problem(field=name, message=f"Team {i} does not exist.") for name, i in wanted.items() if i and i not in known]
+    unknown = [
+        Problem(field=name, message=f"Team {i} does not exist.") for name, i in wanted.items() if i and i not in known
+    ]
     if unknown:
         raise InvalidInvoice(tuple(unknown))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from toc_sync.model import DatabaseUnavailable
@@ -21,6 +21,8 @@ from toc_sync.tables import OUR_SCHEMA
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
+
+_NO_ANSWER = "The database does not answer. Try again in a moment."
 
 _CLOCK = text(
     "SELECT clock_timestamp(), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')"
@@ -30,13 +32,17 @@ _CLOCK = text(
 
 def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     """Returns an engine for `url` (PostgreSQL through psycopg 3, or SQLite); nothing is connected yet."""
-    return _open_sqlite(url, pool_size) if make_url(url).get_backend_name() == "sqlite" else _open_postgresql(url, pool_size)
+    return (
+        _open_sqlite(url, pool_size)
+        if make_url(url).get_backend_name() == "sqlite"
+        else _open_postgresql(url, pool_size)
+    )
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Opens a transaction that only reads. Raises DatabaseUnavailable when the database does not answer."""
-    with _one_sentence(), engine.connect() as conn:
+    with _one_sentence(), _connect(engine) as conn:
         yield conn
 
 
@@ -46,7 +52,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     SQLite takes its one write lock at the start, so that what is read in between cannot change under us.
     """
-    with _one_sentence(), engine.connect().execution_options(toc_write=True) as conn, conn.begin():
+    with _one_sentence(), _connect(engine).execution_options(toc_write=True) as conn, conn.begin():
         yield conn
 
 
@@ -66,12 +72,20 @@ def is_postgresql(conn: Connection) -> bool:
     return conn.dialect.name == "postgresql"
 
 
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        # Whatever its class: drivers report a wrong option of the address as a mistake of the program.
+        raise DatabaseUnavailable(_NO_ANSWER) from error
+
+
 @contextmanager
 def _one_sentence() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise DatabaseUnavailable("The database does not answer. Try again in a moment.") from error
+        raise DatabaseUnavailable(_NO_ANSWER) from error
 
 
 def _open_postgresql(url: str, pool_size: int) -> Engine:
@@ -148,4 +162,3 @@ def tolerant_loads(raw: str | bytes) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError):
         return raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-

@@ -166,6 +166,8 @@ class Invoice:
     api_response: object
     created_at: datetime | None
     updated_at: datetime | None
+    api_fingerprint: str | None = None
+    """A short stand-in for `api_response`, of the same reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +255,9 @@ def parse_invoice_id(value: object) -> int:
 
     Raises InvalidInvoiceId for anything else: no number, below 1 or beyond bigint.
     """
-    text = str(value).strip() if not isinstance(value, bool) else ""
+    # Python refuses to write very long integers.
+    is_writable = not isinstance(value, int) or (not isinstance(value, bool) and value.bit_length() < 1_000)
+    text = str(value).strip() if is_writable else ""
     if not re.fullmatch(r"[0-9]{1,19}", text) or not 1 <= int(text) <= MAX_INVOICE_ID:
         shown = text if len(text) <= 40 else text[:40] + "…"
         raise InvalidInvoiceId(f"“{shown}” is not an invoice id: use a whole number from 1 to {MAX_INVOICE_ID}.")

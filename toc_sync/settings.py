@@ -6,9 +6,12 @@ the runtime's question. Nothing here is ever logged or shown: it holds the key.
 
 from __future__ import annotations
 
+import math
 import re
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -63,19 +66,26 @@ class Settings(BaseSettings):
     @field_validator("toc_function_url", "supabase_url")
     @classmethod
     def _is_http_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:_]+(/[^\s?#]*)?", value.strip()):
+        if value is not None and not _is_address(value.strip()):
             raise ValueError("must be an http:// or https:// address without spaces, “?” or “#”")
         return value.strip() if value is not None else None
 
+    @field_validator("toc_function_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value is not None else None
+        if key is not None and not re.fullmatch(r"[!-~]+", key):
+            raise ValueError("must be one word of plain characters")
+        return SecretStr(key) if key is not None else None
+
     @field_validator("toc_sync_retry_waits", mode="before")
     @classmethod
-    def _parses_waits(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        waits = [float(part) for part in value.split(",")] if re.fullmatch(r"[0-9., ]+", value) else [-1.0]
+    def _parses_waits(cls, value: object) -> tuple[float, ...]:
+        parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        waits = tuple(_seconds(part) for part in parts)
         if not all(0 <= wait <= 86_400 for wait in waits):
             raise ValueError("must be seconds separated by commas, each from 0 to 86400, for example 30,120,600")
-        return tuple(waits)
+        return waits
 
     @field_validator("toc_create_invoice_rpc")
     @classmethod
@@ -87,7 +97,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
         if self.real_function_url and not self.sandbox_forced and not self.toc_function_key:
-            raise ValueError("TOC_FUNCTION_KEY is missing: set it to the key of the function, or TOC_SYNC_SANDBOX=true.")
+            raise ValueError(
+                "TOC_FUNCTION_KEY is missing: set it to the key of the function, or TOC_SYNC_SANDBOX=true."
+            )
         if self.database_url and not self.real_function_url and not self.sandbox_forced:
             raise ValueError(
                 "TOC_FUNCTION_URL is missing: with DATABASE_URL set, name the function too, or set TOC_SYNC_SANDBOX=true."
@@ -140,8 +152,10 @@ class Settings(BaseSettings):
 class _SecretsFile(TomlConfigSettingsSource):
     """Root-level keys of `.streamlit/secrets.toml`, matched without regard to case; tables are Streamlit's own."""
 
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
-        return {key.lower(): value for key, value in super()._read_file(file_path).items() if not isinstance(value, dict)}
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return {
+            key.lower(): value for key, value in super()._read_file(file_path).items() if not isinstance(value, dict)
+        }
 
 
 def load_settings() -> Settings:
@@ -156,9 +170,22 @@ def load_settings() -> Settings:
         raise SettingsError(_sentence(first["loc"], first["msg"])) from None
     except (ValueError, OSError) as error:
         raise SettingsError(f"The settings cannot be read: {type(error).__name__} in .env or {SECRETS_FILE}.") from None
-    if not re.match(r"(postgresql\+psycopg|sqlite)://", settings.sqlalchemy_url):
-        raise SettingsError("DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    if not re.match(r"postgresql\+psycopg://|sqlite:///[^:?]", settings.sqlalchemy_url):
+        raise SettingsError("DATABASE_URL must begin with postgresql://, or with sqlite:/// and name a file.")
     return settings
+
+
+def _is_address(text: str) -> bool:
+    try:
+        port = urlsplit(text).port
+    except ValueError:
+        return False
+    return port != 0 and re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:_]+(/[!-\"$->@-~]*)?", text) is not None
+
+
+def _seconds(part: object) -> float:
+    text = str(part).strip()
+    return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else math.nan
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

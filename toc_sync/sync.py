@@ -10,9 +10,10 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from itertools import count
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from toc_sync import billing, creation, outbox, wording
@@ -43,6 +44,7 @@ STORED_HEADERS = (
     "x-relay-error", "cf-ray",
 )  # fmt: skip
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+LOOK_AGAIN_S = 0.2
 
 log = logging.getLogger("toc_sync")
 
@@ -84,9 +86,8 @@ def create_invoice(
     """
     with writing(engine) as conn:
         now = current_time(conn)
-        if token and not outbox.spend_token(conn, token, now=now):
-            if (earlier := outbox.used_token(conn, token)) is not None:
-                return earlier
+        if token and (earlier := _made_before(conn, token, now)) is not None:
+            return earlier
         if function:
             invoice_id = creation.create_by_function(conn, new, function)
         else:
@@ -94,12 +95,16 @@ def create_invoice(
         invoice = billing.read_invoice(conn, invoice_id)
         if invoice is None:
             raise UnknownInvoice(wording.unknown_invoice(invoice_id))
-        outbox.enqueue(conn, invoice, actor=actor, now=now)
+        outbox.enqueue(conn, invoice, actor=clean_text(actor), now=now)
         if token:
             outbox.used_token(conn, token, invoice_id)
         if before_commit:
             before_commit(invoice_id)
     return invoice_id
+
+
+def _made_before(conn: Connection, token: str, now: datetime) -> int | None:
+    return None if outbox.spend_token(conn, token, now=now) else outbox.used_token(conn, token)
 
 
 def request_send(
@@ -113,7 +118,7 @@ def request_send(
             raise UnknownInvoice(wording.unknown_invoice(invoice_id))
         outbox.adopt(conn, invoice, rules.refusals, now=now)
         return outbox.request_send(
-            conn, invoice, actor=actor, now=now, idempotent=rules.idempotent, seen_attempts=seen_attempts
+            conn, invoice, actor=clean_text(actor), now=now, idempotent=rules.idempotent, seen_attempts=seen_attempts
         )
 
 
@@ -123,7 +128,7 @@ def resolve_as_synced(engine: Engine, invoice_id: int, document_no: str, *, acto
         now = current_time(conn)
         invoice = billing.read_invoice(conn, invoice_id)
         return outbox.resolve_as_synced(
-            conn, invoice, invoice_id, document_no, actor=actor, reason=reason, now=now
+            conn, invoice, invoice_id, document_no, actor=clean_text(actor), reason=clean_text(reason), now=now
         )
 
 
@@ -132,15 +137,17 @@ def resolve_send_again(engine: Engine, invoice_id: int, *, actor: str, reason: s
     with writing(engine) as conn:
         now = current_time(conn)
         invoice = billing.read_invoice(conn, invoice_id)
-        return outbox.resolve_send_again(conn, invoice, invoice_id, actor=actor, reason=reason, now=now)
+        return outbox.resolve_send_again(
+            conn, invoice, invoice_id, actor=clean_text(actor), reason=clean_text(reason), now=now
+        )
 
 
 def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
     """Claims, sends and settles the next due invoice (or the one named); False when nothing was due."""
-    started_at = uptime()
     claimed: Claim | outbox.Dropped | None = None
     try:
         with writing(sender.engine) as conn:
+            started_at = uptime()  # after waiting for the write lock, and not later than the lease begins
             claimed = outbox.claim(
                 conn,
                 worker=sender.name,
@@ -149,7 +156,7 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
                 now=current_time(conn),
                 invoice_id=invoice_id,
             )
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, DBAPIError):
         if isinstance(claimed, Claim):
             # The commit may or may not have happened, but nothing was sent: if the claim stands, give it back.
             unsent = NoReply(why=Unsent.UNDELIVERED, error="The database did not confirm the claim.", duration_ms=0)
@@ -169,16 +176,22 @@ def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
     if not requested.done and requested.status is not Status.QUEUED:
         return requested
     run_one(sender, invoice_id)
-    with reading(sender.engine) as conn:
-        status = outbox.current_status(conn, invoice_id)
+    status = _current_status(sender, invoice_id)
+    while status is Status.SYNCING and sender.pause(LOOK_AGAIN_S):  # a worker was faster: its answer is awaited
+        status = _current_status(sender, invoice_id)
     return Result(done=True, message=wording.STATUS_MEANINGS[status], invoice_id=invoice_id, status=status)
+
+
+def _current_status(sender: Sender, invoice_id: int) -> Status:
+    with reading(sender.engine) as conn:
+        return outbox.current_status(conn, invoice_id)
 
 
 def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> None:
     """Writes what an attempt came to, and keeps trying while the database is away: the answer exists only here."""
     verdict = classify(answer, sender.rules.refusals)
     jitter = random.random()
-    for tries in range(1_000_000):
+    for tries in count():
         try:
             with writing(sender.engine) as conn:
                 settled = outbox.settle(
@@ -190,9 +203,17 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> N
                     jitter=jitter,
                     now=current_time(conn),
                 )
-            return _log_attempt(claimed, verdict, settled, answer.duration_ms)
+            _log_attempt(claimed, verdict, settled, answer.duration_ms)
+            return
         except (DatabaseUnavailable, DBAPIError) as error:
-            log.warning("outcome-not-written invoice=%s number=%s error=%s", claimed.invoice_id, claimed.number, type(error).__name__)
+            log.warning(
+                "outcome-not-written invoice=%s number=%s outcome=%s document=%r error=%s",
+                claimed.invoice_id,
+                claimed.number,
+                verdict.outcome,
+                verdict.document_no,
+                type(error).__name__,
+            )
             if not sender.pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
                 raise
 
@@ -201,9 +222,11 @@ def evidence_of(answer: Reply | NoReply) -> outbox.Evidence:
     """Returns what is kept of an answer."""
     if isinstance(answer, NoReply):
         return outbox.Evidence(duration_ms=answer.duration_ms)
-    body = answer.body[:STORED_BODY_BYTES].decode("utf-8", "replace")
     headers = {name: clean_text(answer.headers[name]) for name in STORED_HEADERS if name in answer.headers}
-    return outbox.Evidence(headers=headers, body=clean_text(body), duration_ms=answer.duration_ms)
+    text = clean_text(answer.body[:STORED_BODY_BYTES].decode("utf-8", "replace"))
+    # What was no UTF-8 has grown: three bytes for one.
+    body = text.encode()[:STORED_BODY_BYTES].decode("utf-8", "ignore")
+    return outbox.Evidence(headers=headers, body=body, duration_ms=answer.duration_ms)
 
 
 def _log_attempt(claimed: Claim, verdict: Verdict, settled: outbox.Settled, duration_ms: int) -> None:
@@ -224,4 +247,3 @@ def _log_attempt(claimed: Claim, verdict: Verdict, settled: outbox.Settled, dura
     )
     if settled.warning:
         log.error("attention invoice=%s number=%s warning=%r", claimed.invoice_id, claimed.number, settled.warning)
-

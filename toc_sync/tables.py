@@ -128,6 +128,8 @@ issued_client_invoices = Table(
     Column("api_response", Json),
     Column("created_at", Instant),
     Column("updated_at", Instant),
+    # Without it SQLite gives the id of the newest invoice, once deleted, to the next one: our records would mix the two.
+    sqlite_autoincrement=True,
 )
 
 issued_invoice_orders = Table(
@@ -194,8 +196,20 @@ sync_records = Table(
     Column("api_fingerprint", Text),
     # The success as it stands in api_response, to write it back when somebody's late failure overwrites it.
     Column("success_value", Json),
-    Index("ix_records_due", "not_before", "invoice_date", "invoice_id", postgresql_where=text("status = 'queued'"), sqlite_where=text("status = 'queued'")),
-    Index("ix_records_lease", "lease_until", postgresql_where=text("status = 'syncing'"), sqlite_where=text("status = 'syncing'")),
+    Index(
+        "ix_records_due",
+        "not_before",
+        "invoice_date",
+        "invoice_id",
+        postgresql_where=text("status = 'queued'"),
+        sqlite_where=text("status = 'queued'"),
+    ),
+    Index(
+        "ix_records_lease",
+        "lease_until",
+        postgresql_where=text("status = 'syncing'"),
+        sqlite_where=text("status = 'syncing'"),
+    ),
     Index("ix_records_status", "status", "invoice_id"),
     Index("ix_records_sums", "status", "currency_code", "total_amount"),
     Index("ix_records_date", "invoice_date", "invoice_id"),
@@ -225,7 +239,13 @@ sync_attempts = Table(
     Column("response_body", Text),
     Column("worker", Text, nullable=False),
     Index("uq_attempts_number", "invoice_id", "number", unique=True),
-    Index("uq_attempts_open", "invoice_id", unique=True, postgresql_where=text("finished_at IS NULL"), sqlite_where=text("finished_at IS NULL")),
+    Index(
+        "uq_attempts_open",
+        "invoice_id",
+        unique=True,
+        postgresql_where=text("finished_at IS NULL"),
+        sqlite_where=text("finished_at IS NULL"),
+    ),
     Index("ix_attempts_started", "started_at"),
 )
 

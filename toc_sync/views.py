@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from toc_sync.model import ErrorKind, Outcome, Status, Trigger
@@ -184,6 +184,10 @@ class OrderRow:
     can_invoice: bool
     why_not: str | None
 
+    def vat_of(self, subtotal: Decimal) -> Decimal:
+        """Returns the VAT of an allocation of this order."""
+        return share_of_vat(subtotal, self.subtotal, self.vat)
+
 
 @dataclass(frozen=True, kw_only=True)
 class OrderPage:
@@ -233,3 +237,10 @@ class Overview:
     workers: tuple[WorkerRow, ...]
     oldest_attention_at: datetime | None
     read_at: datetime
+
+
+def share_of_vat(subtotal: Decimal, order_subtotal: Decimal, order_vat: Decimal) -> Decimal:
+    """Returns the VAT of an allocation: the order's own VAT ratio, rounded half up to the cent."""
+    if not order_subtotal:
+        return Decimal("0.00")
+    return (subtotal * order_vat / order_subtotal).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)

@@ -5,11 +5,13 @@ Pure text: it decides nothing and formats what it is given. Times are shown in L
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from toc_sync.model import ErrorKind, Outcome, Status, Trigger
+from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, ErrorKind, Fixer, Outcome, Status, Trigger
+from toc_sync.views import StatusSum
 
 ZONE = ZoneInfo("Europe/Lisbon")
 
@@ -82,6 +84,17 @@ OUTCOME_NAMES = {
     Outcome.UNDELIVERED: "Not delivered",
 }
 
+OUTCOME_COLORS = {
+    Outcome.SYNCED: "green",
+    Outcome.FAILED: "red",
+    Outcome.IN_DOUBT: "violet",
+    Outcome.UNDELIVERED: "blue",
+}
+
+ORDER_STATUS_NAMES = {"draft": "Draft", "sent": "Sent", "issued": "Issued", "paid": "Paid", "cancelled": "Cancelled"}
+
+ORDER_STATUS_COLORS = {"draft": "gray", "sent": "blue", "issued": "green", "paid": "green", "cancelled": "gray"}
+
 TRIGGER_NAMES = {
     Trigger.CREATED: "Created here",
     Trigger.AUTOMATIC: "Automatic retry",
@@ -90,10 +103,28 @@ TRIGGER_NAMES = {
     Trigger.SEND_AGAIN: "Sent again after a look-up",
 }
 
+FIXER_NAMES = {
+    Fixer.FINANCE: "You, or a colleague in finance",
+    Fixer.ADMINISTRATOR: "The administrator",
+    Fixer.TOC_ONLINE: "TOC Online's support",
+}
+
+ACTION_NAMES = {
+    "retry": "Retry",
+    "sync": "Sync",
+    "declare_synced": "It is in TOC Online",
+    "send_again": "It is not there: send again",
+}
+
+FOUND = "Found it in TOC Online."
 LOOKED_UP = "Looked it up in TOC Online: it is not there."
 IN_DOUBT_NOTE = "May already be issued in TOC Online: do not retry."
 NO_NUMBER = "Synced, but the answer named no document number."
 ATTEMPT_LOST = "No answer was recorded: the program that sent it stopped before one came."
+ORPHAN = "It is in TOC Online, but was deleted in billing."
+ORPHAN_IN_DOUBT = "It may be in TOC Online, but was deleted in billing."
+ORPHAN_ATTEMPT = "An answer came for an invoice that does not exist any more."
+NOT_STORED_IN_BILLING = "The billing database refused to store the outcome beside the invoice."
 
 
 def clock_time(instant: datetime) -> str:
@@ -109,7 +140,9 @@ def day_and_time(instant: datetime) -> str:
 
 def money(amount: Decimal, currency: str = "EUR") -> str:
     """Returns an amount with its currency, for example €1,234.50 or 1,234.50 USD."""
-    return f"€{amount:,.2f}" if currency == "EUR" else f"{amount:,.2f} {currency}"
+    if currency == "EUR":
+        return f"{'-' if amount < 0 else ''}€{abs(amount):,.2f}"
+    return f"{amount:,.2f} {currency}"
 
 
 def duration(seconds: float) -> str:
@@ -123,6 +156,100 @@ def duration(seconds: float) -> str:
 def invoices(count: int) -> str:
     """Returns "1 invoice" or "7 invoices"."""
     return f"{count:,} invoice{'' if count == 1 else 's'}"
+
+
+def amounts(per_currency: Mapping[str, Decimal]) -> str:
+    """Returns one amount per currency, euros first, for example €1,234.50 + 80.00 USD."""
+    ordered = sorted(per_currency, key=lambda currency: (currency != "EUR", currency))
+    return " + ".join(money(per_currency[currency], currency) for currency in ordered) or money(Decimal(0))
+
+
+def together(sums: Mapping[Status, StatusSum], statuses: tuple[Status, ...]) -> StatusSum:
+    """Returns several statuses as one sum, under the first one's name."""
+    found = [sums[status] for status in statuses if status in sums]
+    total: dict[str, Decimal] = {}
+    for each in found:
+        for currency, amount in each.amounts.items():
+            total[currency] = total.get(currency, Decimal(0)) + amount
+    return StatusSum(status=statuses[0], count=sum(each.count for each in found), amounts=total)
+
+
+def since(instant: datetime, now: datetime) -> str:
+    """Returns since when, as short as it is clear: 09:14, yesterday 09:14, Tuesday 09:14, 12 Nov 2026, 09:14."""
+    days = (now.astimezone(ZONE).date() - instant.astimezone(ZONE).date()).days
+    if days == 0:
+        return clock_time(instant)
+    if days == 1:
+        return f"yesterday {clock_time(instant)}"
+    return f"{instant.astimezone(ZONE):%A} {clock_time(instant)}" if 1 < days < 7 else day_and_time(instant)
+
+
+def period(start: date | None, end: date | None) -> str:
+    """Returns a billing period: "Sep 2026" for a whole month, else both days; "" where neither is known."""
+    if (
+        start
+        and end
+        and start.day == 1
+        and (end + timedelta(days=1)).day == 1
+        and (start.year, start.month) == (end.year, end.month)
+    ):
+        return f"{start:%b %Y}"
+    return " – ".join(f"{day.day} {day:%b %Y}" for day in (start, end) if day)
+
+
+def is_everything_there(sums: Mapping[Status, StatusSum], oldest_at: datetime | None, now: datetime) -> str:
+    """Answers "is everything in TOC Online?" in one sentence: what most needs to be known comes first.
+
+    `oldest_at` is when the oldest invoice that needs attention was last tried.
+    """
+    attention, on_its_way = together(sums, NEEDS_ATTENTION), together(sums, ON_ITS_WAY)
+    not_synced, synced = together(sums, (Status.NOT_SYNCED,)), together(sums, (Status.SYNCED,))
+    if attention.count:
+        needs = "needs" if attention.count == 1 else "need"
+        oldest = f", {'' if attention.count == 1 else 'the oldest '}since {since(oldest_at, now)}" if oldest_at else ""
+        return f"{invoices(attention.count)} {needs} attention, {amounts(attention.amounts)}{oldest}."
+    if not_synced.count:
+        were = "was" if not_synced.count == 1 else "were"
+        return f"{invoices(not_synced.count)} {were} never sent to TOC Online, {amounts(not_synced.amounts)}."
+    if on_its_way.count:
+        return f"{invoices(on_its_way.count)} {_are(on_its_way.count)} on {_their(on_its_way.count)} way to TOC Online."
+    if synced.count == 1:
+        return "The only invoice is in TOC Online."
+    if synced.count:
+        return f"All {invoices(synced.count)} are in TOC Online."
+    return "No invoice needs to be in TOC Online." if sums else "No invoices yet."
+
+
+def besides(sums: Mapping[Status, StatusSum]) -> str:
+    """Counts what the answer to "is everything in TOC Online?" leaves unsaid; "" when it says all."""
+    attention, not_synced = together(sums, NEEDS_ATTENTION).count, together(sums, (Status.NOT_SYNCED,)).count
+    on_its_way, synced = together(sums, ON_ITS_WAY).count, together(sums, (Status.SYNCED,)).count
+    not_needed = together(sums, (Status.NOT_NEEDED,)).count
+    parts = [
+        f"{not_synced:,} {'was' if not_synced == 1 else 'were'} never sent" if attention and not_synced else "",
+        f"{on_its_way:,} {_are(on_its_way)} on {_their(on_its_way)} way"
+        if (attention or not_synced) and on_its_way
+        else "",
+        f"{synced:,} {_are(synced)} in TOC Online" if (attention or not_synced or on_its_way) and synced else "",
+        f"{not_needed:,} {'does' if not_needed == 1 else 'do'} not need to be there" if not_needed else "",
+    ]
+    said = [part for part in parts if part]
+    return ", ".join(said[:-1]) + (" and " if said[1:] else "") + said[-1] + "." if said else ""
+
+
+def too_much(order_id: int, remaining: Decimal, subtotal: Decimal) -> str:
+    """Says that an amount is more than what remains of an order."""
+    return f"Only {remaining:,.2f} remains of order {order_id}; {subtotal:,.2f} is too much."
+
+
+def mixed_currencies() -> str:
+    """Says why orders cannot be on one invoice."""
+    return "The orders are in different currencies: make one invoice per currency."
+
+
+def header_differs(computed: Decimal) -> str:
+    """Says that a header amount is too far from its lines."""
+    return f"The lines add up to {computed:,.2f}; this may differ by one cent at most."
 
 
 def refused_in_doubt() -> str:
@@ -177,6 +304,19 @@ def queued_now(*, was_waiting: bool) -> str:
     return "It goes out now instead of later." if was_waiting else "It is on its way to TOC Online."
 
 
+def possible_duplicate(attempt: int, document_no: str | None) -> str:
+    """Warns of a success that came after the invoice had been sent again or recorded as synced."""
+    document = document_no or "a document without a number"
+    return (
+        f"Possible duplicate: attempt {attempt} was answered late with {document}. Check TOC Online for two documents."
+    )
+
+
+def two_documents(one: str, other: str) -> str:
+    """Warns that two different documents were reported for one invoice."""
+    return f"Possible duplicate: both {one} and {other} were reported. Check TOC Online for two documents."
+
+
 def already_due() -> str:
     """Says that pressing again changed nothing."""
     return "It is already on its way."
@@ -197,3 +337,11 @@ def waiting_line(not_before: datetime | None, now: datetime) -> str:
 def unknown_invoice(invoice_id: int) -> str:
     """Says that no such invoice exists."""
     return f"Invoice {invoice_id} does not exist."
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _their(count: int) -> str:
+    return "its" if count == 1 else "their"

@@ -1,0 +1,103 @@
+"""A wire to PostgreSQL that breaks when a test wants it to: a proxy that looks for a word in what the client sends.
+
+with BrokenWire(url) as wire:
+    engine = open_engine(wire.url)
+    wire.cut_at(b"COMMIT", answered=True)   # the server commits, but the client never hears of it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL, make_url
+
+
+class BrokenWire:
+    """A proxy on a free port of this machine in front of the server that `url` names."""
+
+    def __init__(self, url: str) -> None:
+        self._target = make_url(url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._lock = threading.Lock()
+        self._cuts: list[tuple[bytes, bool, int]] = []
+        self.cut = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._listen, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+
+    @property
+    def url(self) -> str:
+        """The address to connect to; without encryption, so that the proxy can read."""
+        query = {name: value for name, value in self._target.query.items() if name != "host"}
+        through = self._target.set(host="127.0.0.1", port=self._listener.getsockname()[1], query=query)
+        return through.update_query_dict({"sslmode": "disable"}).render_as_string(hide_password=False)
+
+    def cut_at(self, word: bytes, *, answered: bool, skip: int = 0) -> None:
+        """Cuts the wire at the next `word` but `skip`: before it arrives, or after the server has answered it."""
+        with self._lock:
+            self._cuts.append((word, answered, skip))
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with (
+            contextlib.suppress(OSError),
+            client,
+            _connect(self._target) as server,
+            selectors.DefaultSelector() as waiting,
+        ):
+            waiting.register(client, selectors.EVENT_READ)
+            waiting.register(server, selectors.EVENT_READ)
+            while all(self._pass_on(key.fileobj, client, server) for key, _ in waiting.select()):
+                pass
+
+    def _pass_on(self, source: object, client: socket.socket, server: socket.socket) -> bool:
+        """Passes on what one side said; False when the wire is cut or one side has left."""
+        if source is server:
+            said = server.recv(65_536)
+            client.sendall(said)
+            return bool(said)
+        said = client.recv(65_536)
+        answered = self._is_to_be_cut(said)
+        if answered is None:
+            server.sendall(said)
+            return bool(said)
+        if answered:
+            server.sendall(said)
+            server.recv(65_536)
+        self.cut.set()
+        return False
+
+    def _is_to_be_cut(self, said: bytes) -> bool | None:
+        with self._lock:
+            if not self._cuts or self._cuts[0][0] not in said:
+                return None
+            word, answered, skip = self._cuts.pop(0)
+            if skip:
+                self._cuts.insert(0, (word, answered, skip - 1))
+                return None
+            return answered
+
+
+def _connect(target: URL) -> socket.socket:
+    folder = target.query.get("host", target.host or "127.0.0.1")
+    if isinstance(folder, str) and folder.startswith("/"):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(f"{folder}/.s.PGSQL.{target.port or 5432}")
+        return server
+    return socket.create_connection((target.host or "127.0.0.1", target.port or 5432))
