@@ -91,9 +91,11 @@ def running(
 
 
 @contextmanager
-def live_app(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Program]:
+def live_app(
+    folder: Path, environment: Mapping[str, str] | None = None, *, port: int | None = None
+) -> Iterator[Program]:
     """Runs the dashboard as people start it; yields once it answers."""
-    port = free_port()
+    port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ".streamlit").exists():
         (folder / ".streamlit").symlink_to(PROJECT / ".streamlit")

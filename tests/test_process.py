@@ -96,7 +96,9 @@ def test_after_kill_9_the_queue_drains_and_what_was_in_flight_is_in_doubt_and_no
     with engine.connect() as conn:
         attempts = conn.execute(select(sync_attempts)).all()
         assert all(attempt.finished_at for attempt in attempts)
-        assert {(a.outcome, a.error_kind) for a in attempts if a.invoice_id in in_flight} == {(Outcome.IN_DOUBT, "lost")}
+        assert {(a.outcome, a.error_kind) for a in attempts if a.invoice_id in in_flight} == {
+            (Outcome.IN_DOUBT, "lost")
+        }
 
 
 def test_the_first_signal_claims_nothing_new_and_writes_down_what_is_in_flight(
@@ -179,7 +181,9 @@ REAL = {"TOC_FUNCTION_URL": "https://example.supabase.co/functions/v1/toc_invoic
         pytest.param({"TOC_SYNC_THREADS": "many"}, "TOC_SYNC_THREADS", id="a number that is none"),
         pytest.param({"TOC_FUNCTION_URL": "nowhere"}, "TOC_FUNCTION_URL", id="a URL that is none"),
         pytest.param({"TOC_FUNCTION_URL": REAL["TOC_FUNCTION_URL"]}, "TOC_FUNCTION_KEY is missing", id="no key"),
-        pytest.param({"DATABASE_URL": "sqlite:////proc/nowhere/a.db", **REAL}, "DATABASE_URL: the folder", id="a folder"),
+        pytest.param(
+            {"DATABASE_URL": "sqlite:////proc/nowhere/a.db", **REAL}, "DATABASE_URL: the folder", id="a folder"
+        ),
         pytest.param(
             {"DATABASE_URL": "postgresql://u:hidden@127.0.0.1:9/x", **REAL},
             "DATABASE_URL: the database does not answer",
@@ -229,5 +233,3 @@ def test_it_runs_under_uvicorn_too(tmp_path: Path) -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/invoices", trust_env=False).status_code == 200
         program.stop()
         assert "worker-stopped" in program.log
-
-

@@ -12,7 +12,8 @@ from toc_sync import installation, outbox, samples
 from toc_sync.classify import classify
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import NoReply, Outcome, Reply, SettingsError
-from toc_sync.runtime import Runtime, connect, naming_the_database
+from toc_sync.opening import naming_the_database
+from toc_sync.runtime import Runtime, connect
 from toc_sync.settings import Settings
 
 
@@ -40,19 +41,19 @@ def seed(settings: Settings, *, invoices: int) -> None:
         installation.prepare(conn, may_create_billing=True)
         if refusal := installation.why_no_samples(conn):
             raise SettingsError(refusal)
-        runtime.rehearse(samples.seed(conn, now=current_time(conn), invoices=invoices))
+        runtime.function.rehearse(samples.seed(conn, now=current_time(conn), invoices=invoices))
 
 
 def accept_function(settings: Settings, *, actor: str) -> str:
     """Remembers the host of the function that is set now, in place of the one before, and returns it."""
     runtime = connect(settings)
-    if runtime.function_url is None:
+    if runtime.function.url is None:
         raise SettingsError("TOC_FUNCTION_URL: no function is set, so there is none to accept.")
-    host = installation.host_of(runtime.function_url)
+    host = installation.host_of(runtime.function.url)
     with naming_the_database(), writing(runtime.engine) as conn:
         installation.prepare(conn, may_create_billing=False)
         installation.set_marker(conn, installation.FUNCTION_HOST, host)
-        installation.check_environment(conn, function_url=runtime.function_url)
+        installation.check_environment(conn, function_url=runtime.function.url)
         outbox.log_action(
             conn,
             actor=actor,
@@ -81,17 +82,17 @@ def _wrong_with_database(runtime: Runtime) -> str | None:
             if not installation.is_migrated(conn):
                 return "Our own tables are missing or of another version. Run: python -m toc_sync init-db"
             installation.check_billing_tables(conn)
-            return installation.find_mix_up(conn, function_url=runtime.function_url)
+            return installation.find_mix_up(conn, function_url=runtime.function.url)
     except SettingsError as error:
         return str(error)
 
 
 def _check_function(runtime: Runtime) -> Iterator[Finding]:
-    if runtime.function_url is None:
+    if runtime.function.url is None:
         yield Finding(subject="function", good=True, sentence="The sandbox takes its place; nothing is legal here.")
         yield Finding(subject="key", good=True, sentence="The sandbox needs none.")
         return
-    host, answer = installation.host_of(runtime.function_url), runtime.probe_function()
+    host, answer = installation.host_of(runtime.function.url), runtime.function.probe()
     if isinstance(answer, NoReply):
         yield Finding(subject="function", good=False, sentence=f"{answer.error} ({host}).")
         yield Finding(subject="key", good=False, sentence="Unknown: nobody answered.")

@@ -11,33 +11,28 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from toc_sync import installation, samples, status, sync, wording
-from toc_sync.database import current_time, open_engine, reading, writing
-from toc_sync.edge import Edge
+from toc_sync.database import current_time, reading, writing
+from toc_sync.function import Function
 from toc_sync.model import (
-    DatabaseUnavailable,
-    NoReply,
     Refusal,
-    Reply,
     Result,
-    SettingsError,
     SyncState,
     UnknownInvoice,
     parse_invoice_id,
 )
 from toc_sync.new_invoice import parse_payload
-from toc_sync.refusals import parse_refusals, shipped_refusals
-from toc_sync.sandbox import Behaviour, Sandbox
+from toc_sync.opening import load_refusals, naming_the_database, open_database
+from toc_sync.sandbox import Behaviour
 from toc_sync.settings import Settings, load_settings
+from toc_sync.typed import cleaned_reason, wrong_document_no
 from toc_sync.views import (
     Choice,
     InvoiceDetail,
@@ -52,11 +47,7 @@ from toc_sync.views import (
 )
 from toc_sync.worker import Worker
 
-SANDBOX_KEY = "sandbox"
-SANDBOX_FILE = "sandbox.db"
 SCRIPT_TRIES_FOR_S = 60.0
-PROBE_S = 15.0
-"""How long somebody waits to hear whether the function is there."""
 
 log = logging.getLogger("toc_sync")
 
@@ -79,11 +70,10 @@ class Runtime:
         self.settings = settings
         self.engine = engine
         self.refusals = refusals
+        self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None
-        self._sandbox: Sandbox | None = None
-        self._edge: Edge | None = None
         self._lock = Lock()
 
     # What pages read -------------------------------------------------------------------------------------------------
@@ -168,7 +158,7 @@ class Runtime:
     @property
     def rehearsals(self) -> tuple[Behaviour, ...]:
         """What the sandbox can be asked to answer (each with a `label`); empty outside the sandbox."""
-        return tuple(Behaviour) if self.settings.uses_sandbox else ()
+        return self.function.rehearsals
 
     # What people and scripts ask for ---------------------------------------------------------------------------------
 
@@ -191,7 +181,7 @@ class Runtime:
             today=self.today(),
             token=token,
             function=self.settings.toc_create_invoice_rpc,
-            before_commit=self._rehearsal(behaviour),
+            before_commit=self.function.rehearsal(behaviour),
         )
         log.info("created invoice=%s actor=%r", invoice_id, actor)
         self.changed()
@@ -215,10 +205,10 @@ class Runtime:
     def resolve_as_synced(self, invoice_id: object, document_no: str, *, actor: str, reason: str) -> Result:
         """Declares that an invoice in doubt is in TOC Online under this document number."""
         number = parse_invoice_id(invoice_id)
-        if problem := _wrong_document_no(document_no):
+        if problem := wrong_document_no(document_no):
             return Result(done=False, message=problem, invoice_id=number)
         document = " ".join(document_no.split())
-        result = sync.resolve_as_synced(self.engine, number, document, actor=actor, reason=_cleaned(reason))
+        result = sync.resolve_as_synced(self.engine, number, document, actor=actor, reason=cleaned_reason(reason))
         log.info("declared-synced invoice=%s done=%s actor=%r document=%r", number, result.done, actor, document)
         self.changed()
         return result
@@ -226,9 +216,9 @@ class Runtime:
     def resolve_send_again(self, invoice_id: object, *, actor: str, reason: str) -> Result:
         """Queues an invoice in doubt again because a person looked it up and it is not there."""
         number = parse_invoice_id(invoice_id)
-        if not _cleaned(reason):
+        if not cleaned_reason(reason):
             return Result(done=False, message="Say how you know that it is not in TOC Online.", invoice_id=number)
-        result = sync.resolve_send_again(self.engine, number, actor=actor, reason=_cleaned(reason))
+        result = sync.resolve_send_again(self.engine, number, actor=actor, reason=cleaned_reason(reason))
         log.info("send-again invoice=%s done=%s actor=%r", number, result.done, actor)
         self.changed()
         return result
@@ -274,30 +264,8 @@ class Runtime:
         """Stops the worker and the sandbox and gives back connections; what is in flight is awaited first."""
         if self._worker is not None:
             self._worker.stop()
-        if self._sandbox is not None:
-            self._sandbox.stop()
+        self.function.stop()
         self.engine.dispose()
-
-    @property
-    def function_url(self) -> str | None:
-        """The address of the real function, or None where the sandbox takes its place."""
-        return None if self.settings.uses_sandbox else self.settings.real_function_url
-
-    def probe_function(self) -> Reply | NoReply:
-        """Asks the function whether it is there, in a way that can issue nothing."""
-        edge = self._open_edge()
-        return replace(edge, deadline_s=min(PROBE_S, edge.deadline_s)).probe()
-
-    def rehearse(self, answers: Mapping[int, str]) -> None:
-        """Tells the sandbox what to answer (a behaviour's name) when one of these invoices is sent next."""
-        documents = Sandbox(self.sandbox_file(), key=SANDBOX_KEY).documents
-        for invoice_id, answer in answers.items():
-            documents.plan(invoice_id, Behaviour(answer))
-
-    def sandbox_file(self) -> Path:
-        """Returns where the sandbox keeps its documents: beside the database, or under data/."""
-        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
-        return (Path(file).parent if file else Path("data")) / SANDBOX_FILE
 
     def _bump(self) -> None:
         self.version += 1
@@ -311,25 +279,7 @@ class Runtime:
         )
 
     def _sender(self, name: str, pause: Callable[[float], bool]) -> sync.Sender:
-        return sync.Sender(engine=self.engine, edge=self._open_edge(), rules=self._rules(), name=name, pause=pause)
-
-    def _open_edge(self) -> Edge:
-        if self._edge is None:
-            url, key = self._function()
-            self._edge = Edge(url=url, key=key, deadline_s=self.settings.toc_sync_timeout_seconds)
-        return self._edge
-
-    def _function(self) -> tuple[str, str]:
-        if self.function_url and self.settings.toc_function_key:
-            return self.function_url, self.settings.toc_function_key.get_secret_value()
-        self._sandbox = Sandbox(self.sandbox_file(), key=SANDBOX_KEY)
-        return self._sandbox.start(), SANDBOX_KEY
-
-    def _rehearsal(self, behaviour: Behaviour | None) -> Callable[[int], None] | None:
-        if behaviour is None or not self.settings.uses_sandbox:
-            return None
-        documents = Sandbox(self.sandbox_file(), key=SANDBOX_KEY).documents
-        return lambda invoice_id: documents.plan(invoice_id, behaviour)
+        return sync.Sender(engine=self.engine, edge=self.function.edge(), rules=self._rules(), name=name, pause=pause)
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Connection, datetime]]:
@@ -367,80 +317,20 @@ def open_runtime(settings: Settings) -> Runtime:
     runtime = connect(settings)
     with naming_the_database(), writing(runtime.engine) as conn:
         is_new = installation.prepare(conn, may_create_billing=settings.database_url is None)
-        installation.check_environment(conn, function_url=runtime.function_url)
+        installation.check_environment(conn, function_url=runtime.function.url)
         if is_new and settings.uses_sandbox:
-            runtime.rehearse(samples.seed(conn, now=current_time(conn)))
+            runtime.function.rehearse(samples.seed(conn, now=current_time(conn)))
     return runtime
 
 
 def connect(settings: Settings) -> Runtime:
     """Returns a runtime on a database that nobody has looked at yet: what an administrator does first needs no more."""
-    return Runtime(settings, _open_database(settings), _load_refusals(settings))
-
-
-@contextmanager
-def naming_the_database() -> Iterator[None]:
-    """Raises SettingsError, which names the variable, where the database does not answer or refuses its first use."""
-    try:
-        yield
-    except DatabaseUnavailable as error:
-        raise SettingsError(f"DATABASE_URL: the database does not answer ({_reason(error.__cause__)}).") from error
-    except DBAPIError as error:
-        raise SettingsError(f"DATABASE_URL: the database cannot be used ({_reason(error)}).") from error
+    return Runtime(settings, open_database(settings), load_refusals(settings))
 
 
 def worker_name() -> str:
     """Returns a name for this process that no other has."""
     return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() // 1_000_000 % 100_000}"
-
-
-def log_to_console() -> None:
-    """Writes this project's log lines to the console, once."""
-    if not log.handlers:
-        console = logging.StreamHandler()
-        console.setFormatter(logging.Formatter("%(asctime)s %(levelname)s toc_sync %(message)s"))
-        log.addHandler(console)
-        log.setLevel(logging.INFO)
-        log.propagate = False
-
-
-def _open_database(settings: Settings) -> Engine:
-    try:
-        return open_engine(settings.sqlalchemy_url, pool_size=settings.toc_sync_threads + 5)
-    except OSError as error:
-        raise SettingsError(
-            f"DATABASE_URL: the folder of the database cannot be written ({error.strerror})."
-        ) from error
-    except Exception as error:
-        raise SettingsError("DATABASE_URL: this is no database address.") from error
-
-
-def _load_refusals(settings: Settings) -> tuple[Refusal, ...]:
-    path = settings.toc_sync_refusals
-    if path is None:
-        return shipped_refusals()
-    try:
-        return shipped_refusals() + parse_refusals(path.read_text(encoding="utf-8"), f"TOC_SYNC_REFUSALS ({path.name})")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"TOC_SYNC_REFUSALS: the file {path.name} cannot be read.") from error
-
-
-def _reason(error: BaseException | None) -> str:
-    """Returns the driver's first line without addresses or passwords."""
-    cause = getattr(error, "orig", None)
-    text = str(cause).strip().splitlines()[0] if cause and str(cause).strip() else "no reason given"
-    return "unable to open the file" if "unable to open" in text else text.split(":")[-1].strip()[:120]
-
-
-def _wrong_document_no(document_no: str) -> str | None:
-    text = " ".join(document_no.split())
-    if not text:
-        return "Enter the document number from TOC Online, for example FT 2026/123."
-    return "Use at most 60 printable characters." if len(text) > 60 or not text.isprintable() else None
-
-
-def _cleaned(reason: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in reason).split())[:500]
 
 
 def _endless_pause(seconds: float) -> bool:

@@ -6,10 +6,13 @@ Threads never touch pages; a thread that fails leaves its attempt open for the r
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
+from types import FrameType
 
 from toc_sync import outbox, sync
 from toc_sync.database import current_time, reading, writing
@@ -152,9 +155,7 @@ class Worker:
         adopted = ADOPTED_AT_ONCE
         while adopted == ADOPTED_AT_ONCE and self._claiming:
             with writing(self._engine) as conn:
-                adopted = outbox.adopt_missing(
-                    conn, self._refusals, now=current_time(conn), at_most=ADOPTED_AT_ONCE
-                )
+                adopted = outbox.adopt_missing(conn, self._refusals, now=current_time(conn), at_most=ADOPTED_AT_ONCE)
             total += adopted
             if adopted:
                 log.info("adopted count=%s total=%s", adopted, total)
@@ -191,3 +192,23 @@ class Worker:
             log.exception("failed step=%s", step.__name__)
         self._ended.wait(PAUSE_AFTER_FAILURE_S)
         return False
+
+
+def obey_signals(worker: Worker) -> None:
+    """Makes the first SIGTERM or SIGINT stop new claims at once, and the second leave at once (the rescue comes later).
+
+    What somebody else does on such a signal, a server that drains its connections for example, goes on as before.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+        others = before if callable(before) and before is not signal.default_int_handler else None
+
+        def stop(number: int, frame: FrameType | None, others: Callable[..., object] | None = others) -> None:
+            if not worker.claiming:
+                os._exit(128 + number)
+            worker.stop_claiming()
+            log.info("stopping: in_flight=%s (once more to leave at once)", worker.in_flight())
+            if others:
+                others(number, frame)
+
+        signal.signal(number, stop)

@@ -31,7 +31,9 @@ class Row:
 
     def __str__(self) -> str:
         verdict = "ok" if self.measured_ms <= self.allowed_ms else "TOO SLOW"
-        return f"{self.what:<58} {self.database:<11} {self.measured_ms:>8.2f} ms  ≤ {self.allowed_ms:>5.0f} ms  {verdict}"
+        return (
+            f"{self.what:<58} {self.database:<11} {self.measured_ms:>8.2f} ms  ≤ {self.allowed_ms:>5.0f} ms  {verdict}"
+        )
 
 
 def main() -> int:
@@ -84,7 +86,9 @@ def databases() -> Iterator[dict[str, Callable[[], str]]]:
 
 def make_durable(address: URL) -> None:
     """Switches on what the tests' server leaves out for speed: a figure without fsync would be a lie."""
-    with psycopg.connect(address.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as conn:
+    with psycopg.connect(
+        address.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as conn:
         conn.execute("ALTER SYSTEM SET fsync = on")
         conn.execute("ALTER SYSTEM SET full_page_writes = on")
         conn.execute("SELECT pg_reload_conf()")

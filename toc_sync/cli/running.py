@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
 import time
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from toc_sync import runtime
+from toc_sync.function import SANDBOX_FILE, SANDBOX_KEY
 from toc_sync.sandbox import Sandbox
 from toc_sync.settings import EMBEDDED_DATABASE
-from toc_sync.worker import Worker
+from toc_sync.worker import obey_signals
 
 DEFAULT_THREADS = 4
 LOOKED_EVERY_S = 0.1
-
-log = logging.getLogger("toc_sync")
 
 
 @click.command()
@@ -34,22 +29,11 @@ def worker(threads: int | None) -> None:
     # 0 threads means that this app sends nothing because workers do: this is one of them.
     chosen = threads or desk.environment.threads or DEFAULT_THREADS
     running = desk.start_worker(threads=chosen)
-    _stop_on_signals(running)
+    obey_signals(running)
     # Looked at in steps: a lock that a signal's own code needs must not be held when it comes.
     while running.claiming:
         time.sleep(LOOKED_EVERY_S)
     runtime.close_current()
-
-
-def _stop_on_signals(running: Worker) -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
-        if not running.claiming:
-            os._exit(128 + number)
-        running.stop_claiming()
-        log.info("stopping: in_flight=%s (once more to leave at once)", running.in_flight())
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
 
 
 @click.command()
@@ -59,7 +43,7 @@ def sandbox(port: int) -> None:
 
     Nothing it issues is legal. Prints the address and the key to set as TOC_FUNCTION_URL and TOC_FUNCTION_KEY, and runs until Ctrl-C.
     """
-    stand_in = Sandbox(Path(EMBEDDED_DATABASE).parent / runtime.SANDBOX_FILE, key=runtime.SANDBOX_KEY, port=port)
+    stand_in = Sandbox(Path(EMBEDDED_DATABASE).parent / SANDBOX_FILE, key=SANDBOX_KEY, port=port)
     click.echo(f"TOC_FUNCTION_URL={stand_in.start()}")
-    click.echo(f"TOC_FUNCTION_KEY={runtime.SANDBOX_KEY}")
+    click.echo(f"TOC_FUNCTION_KEY={SANDBOX_KEY}")
     stand_in.serve_forever()

@@ -1,0 +1,58 @@
+"""Opening: the database and the refusals that the settings name, or one sentence that says which setting is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from toc_sync.database import open_engine
+from toc_sync.model import DatabaseUnavailable, Refusal, SettingsError
+from toc_sync.refusals import parse_refusals, shipped_refusals
+from toc_sync.settings import Settings
+
+SPARE_CONNECTIONS = 5
+"""Beside one connection per sending thread: for pages, scripts and the upkeep."""
+
+
+def open_database(settings: Settings) -> Engine:
+    """Returns an engine on the configured database, not yet connected. Raises SettingsError."""
+    try:
+        return open_engine(settings.sqlalchemy_url, pool_size=settings.toc_sync_threads + SPARE_CONNECTIONS)
+    except OSError as error:
+        raise SettingsError(
+            f"DATABASE_URL: the folder of the database cannot be written ({error.strerror})."
+        ) from error
+    except (ArgumentError, ValueError) as error:
+        raise SettingsError("DATABASE_URL: this is no database address.") from error
+
+
+def load_refusals(settings: Settings) -> tuple[Refusal, ...]:
+    """Returns the shipped refusals and those of the operator's own file. Raises SettingsError."""
+    path = settings.toc_sync_refusals
+    if path is None:
+        return shipped_refusals()
+    try:
+        return shipped_refusals() + parse_refusals(path.read_text(encoding="utf-8"), f"TOC_SYNC_REFUSALS ({path.name})")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"TOC_SYNC_REFUSALS: the file {path.name} cannot be read.") from error
+
+
+@contextmanager
+def naming_the_database() -> Iterator[None]:
+    """Raises SettingsError, which names the variable, where the database does not answer or refuses its first use."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise SettingsError(f"DATABASE_URL: the database does not answer ({_reason(error.__cause__)}).") from error
+    except DBAPIError as error:
+        raise SettingsError(f"DATABASE_URL: the database cannot be used ({_reason(error)}).") from error
+
+
+def _reason(error: BaseException | None) -> str:
+    """Returns the driver's first line without addresses or passwords."""
+    cause = getattr(error, "orig", None)
+    text = str(cause).strip().splitlines()[0] if cause and str(cause).strip() else "no reason given"
+    return "unable to open the file" if "unable to open" in text else text.split(":")[-1].strip()[:120]
