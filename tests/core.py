@@ -54,6 +54,7 @@ ISSUED = Verdict(
 REJECTED = Verdict(outcome=Outcome.FAILED, error_kind=ErrorKind.REJECTED, error="Wrong tax number.", http_status=400)
 TIMED_OUT = Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.TIMEOUT, error="No answer in time.")
 LOST = Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error="The connection broke.")
+WRONG_KEY = Verdict(outcome=Outcome.FAILED, error_kind=ErrorKind.CONFIGURATION, error="Invalid JWT", http_status=401)
 UNDELIVERED = Verdict(outcome=Outcome.UNDELIVERED, error_kind=ErrorKind.UNREACHABLE, error="Nobody listens.")
 
 T = TypeVar("T")
@@ -160,10 +161,11 @@ class Desk:
         evidence: outbox.Evidence = outbox.Evidence(duration_ms=12),  # noqa: B008  # it is frozen
         *,
         jitter: float = 0.5,
+        waits_s: Sequence[float] = WAITS_S,
     ) -> outbox.Settled:
         with writing(self.engine) as conn:
             now = current_time(conn)
-            return outbox.settle(conn, claimed, verdict, evidence, waits_s=WAITS_S, jitter=jitter, now=now)
+            return outbox.settle(conn, claimed, verdict, evidence, waits_s=waits_s, jitter=jitter, now=now)
 
     def rescue(self) -> list[outbox.Settled]:
         with writing(self.engine) as conn:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.core import ISSUED, LONG_AGO, OTHER_PAYER, REJECTED, TIMED_OUT, UNDELIVERED, Desk, ago, at_once
+from tests.core import ISSUED, LONG_AGO, OTHER_PAYER, REJECTED, TIMED_OUT, UNDELIVERED, WRONG_KEY, Desk, ago, at_once
 from toc_sync import sync
-from toc_sync.model import Result, Status, Trigger, UnknownInvoice
+from toc_sync.model import Claim, ErrorKind, Result, Status, Trigger, UnknownInvoice, Verdict
 from toc_sync.tables import sync_attempts
 
 SUCCESS = {"success": True, "synced_at": "2026-01-05T10:00:00.000Z", "toc_data": {"document_no": "FT 2026/7"}}
@@ -200,12 +201,51 @@ def test_retry_of_an_invoice_that_does_not_exist_is_refused(desk: Desk) -> None:
         desk.retry(4711)
 
 
-def test_an_idempotent_function_allows_retry_of_a_doubt(desk: Desk) -> None:
-    from dataclasses import replace
-
+def retry_of_a_doubt(desk: Desk) -> int:
+    """An invoice in doubt that is queued again because the function itself refuses a second issue."""
     invoice_id = in_doubt(desk)
     rules = replace(desk.sender.rules, idempotent=True)
     assert sync.request_send(desk.engine, invoice_id, rules, actor="ana").done
+    return invoice_id
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        pytest.param(ISSUED, Status.SYNCED, id="it is there"),
+        pytest.param(REJECTED, Status.FAILED, id="the function itself refused it"),
+        pytest.param(WRONG_KEY, Status.IN_DOUBT, id="the platform turned the key away"),
+        pytest.param(UNDELIVERED, Status.QUEUED, id="it never arrived, and waits"),
+        pytest.param(TIMED_OUT, Status.IN_DOUBT, id="no answer again"),
+    ],
+)
+def test_with_an_idempotent_function_a_doubt_may_be_retried_and_only_the_function_settles_it(
+    desk: Desk, verdict: Verdict, status: Status
+) -> None:
+    invoice_id = retry_of_a_doubt(desk)
+    desk.settle(desk.claim(invoice_id), verdict)
+    record = desk.record(invoice_id)
+    assert record["status"] == status
+    assert bool(record["open_doubt"]) == (status is Status.QUEUED)
+    says_doubt = desk.api_response(invoice_id).get("in_doubt", False)
+    assert says_doubt == (status in (Status.IN_DOUBT, Status.QUEUED))
+
+
+def test_a_doubt_whose_retry_was_never_delivered_is_in_doubt_in_the_end_not_failed(desk: Desk) -> None:
+    invoice_id = retry_of_a_doubt(desk)
+    desk.settle(desk.claim(invoice_id), UNDELIVERED, waits_s=())
+    record = desk.record(invoice_id)
+    assert (record["status"], record["error_kind"]) == (Status.IN_DOUBT, ErrorKind.TIMEOUT)
+
+
+def test_a_doubt_that_was_cancelled_before_its_retry_went_out_is_in_doubt_again(desk: Desk) -> None:
+    invoice_id = retry_of_a_doubt(desk)
+    desk.change_invoice(invoice_id, status="cancelled")
+    desk.sweep()
+    assert not isinstance(desk.try_claim(invoice_id), Claim)
+    record = desk.record(invoice_id)
+    assert record["status"] == Status.IN_DOUBT
+    assert "still unknown" in record["error"]
 
 
 # Resolve --------------------------------------------------------------------------------------------------------------

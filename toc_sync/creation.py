@@ -13,19 +13,22 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, null, or_, select, text
+from sqlalchemy import Connection, func, literal, or_, select, text
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError
 
 from toc_sync import wording
 from toc_sync.answer import one_line
+from toc_sync.billing import as_invoice, fingerprint_of
 from toc_sync.database import is_postgresql
-from toc_sync.model import ENDED_INVOICE_STATUSES, InvalidInvoice, Problem
+from toc_sync.model import ENDED_INVOICE_STATUSES, InvalidInvoice, Invoice, Problem
 from toc_sync.new_invoice import CENT, NewInvoice
 from toc_sync.tables import invoice_orders as orders
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import issued_invoice_orders as allocations
 from toc_sync.tables import teams
 from toc_sync.views import share_of_vat
+
+_INSERT = invoices.insert().returning(invoices, fingerprint_of(invoices.c.api_response).label("api_fingerprint"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +47,11 @@ class Line:
         return self.subtotal + self.vat
 
 
-def create(conn: Connection, new: NewInvoice, *, now: datetime, today: date) -> int:
-    """Writes the invoice and its allocations, marks orders with nothing left as issued, and returns the new id."""
+def create(conn: Connection, new: NewInvoice, *, now: datetime, today: date) -> Invoice:
+    """Writes the invoice and its allocations, marks orders with nothing left as issued, and returns the invoice."""
     lines = _lines(conn, new)
     subtotal, vat, total = _header(new, lines)
-    _refuse_unknown_teams(conn, new)
+    titles = _titles(conn, new)
     _refuse_taken_number(conn, new)
     day = new.invoice_date or today
     values = {
@@ -64,15 +67,15 @@ def create(conn: Connection, new: NewInvoice, *, now: datetime, today: date) -> 
         "payer_team_id": new.payer_team_id,
         "pdf_path": new.pdf_path,
         "notes": new.notes,
-        "api_response": null(),
+        "api_response": None,
         "created_at": now,
         "updated_at": now,
     }
     with _one_sentence():
-        invoice_id: int = conn.execute(invoices.insert().values(values).returning(invoices.c.id)).scalar_one()
+        row = conn.execute(_INSERT, values).mappings().one()
         for line in lines:
-            _allocate(conn, invoice_id, line, day=day, now=now)
-    return invoice_id
+            _allocate(conn, row["id"], line, day=day, now=now)
+    return as_invoice({**row, **titles})
 
 
 def create_by_function(conn: Connection, new: NewInvoice, function: str) -> int:
@@ -172,14 +175,20 @@ def _header(new: NewInvoice, lines: list[Line]) -> tuple[Decimal, Decimal, Decim
     return subtotal, vat, total
 
 
-def _refuse_unknown_teams(conn: Connection, new: NewInvoice) -> None:
-    wanted = {"issuer_team_id": new.issuer_team_id, "payer_team_id": new.payer_team_id}
-    known = set(conn.execute(select(teams.c.id).where(teams.c.id.in_([i for i in wanted.values() if i]))).scalars())
+def _titles(conn: Connection, new: NewInvoice) -> dict[str, str | None]:
+    """Returns the titles of issuer and payer; refuses teams that do not exist."""
+    wanted = {"issuer": new.issuer_team_id, "payer": new.payer_team_id}
+    chosen = teams.c.id.in_([team_id for team_id in wanted.values() if team_id])
+    found = conn.execute(select(teams.c.id, teams.c.title).where(chosen))
+    known: dict[int | None, str | None] = {row.id: row.title for row in found}
     unknown = [
-        Problem(field=name, message=f"Team {i} does not exist.") for name, i in wanted.items() if i and i not in known
+        Problem(field=f"{role}_team_id", message=f"Team {team_id} does not exist.")
+        for role, team_id in wanted.items()
+        if team_id and team_id not in known
     ]
     if unknown:
         raise InvalidInvoice(tuple(unknown))
+    return {role: known.get(team_id) for role, team_id in wanted.items()}
 
 
 def _refuse_taken_number(conn: Connection, new: NewInvoice) -> None:

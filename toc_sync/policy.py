@@ -58,11 +58,20 @@ class Facts:
     attempt_count: int
 
 
-def decide(verdict: Verdict, *, tries: int, waits_s: Sequence[float], jitter: float, now: datetime) -> Decision:
+def decide(
+    verdict: Verdict,
+    *,
+    tries: int,
+    waits_s: Sequence[float],
+    jitter: float,
+    now: datetime,
+    open_doubt: ErrorKind | None = None,
+) -> Decision:
     """Returns where a record goes after `verdict`.
 
     `tries` counts the undelivered attempts of this ladder, this one included; `jitter` lies in [0, 1) and takes that
     share of the step's wait (full jitter: many invoices that failed together do not come back together).
+    `open_doubt` is the kind of an earlier doubt that nobody has settled: only an answer of the function itself does.
     """
     if verdict.outcome is Outcome.UNDELIVERED and tries <= len(waits_s):
         wait_s = waits_s[tries - 1] * jitter
@@ -73,6 +82,9 @@ def decide(verdict: Verdict, *, tries: int, waits_s: Sequence[float], jitter: fl
         Outcome.IN_DOUBT: Status.IN_DOUBT,
         Outcome.UNDELIVERED: Status.FAILED,
     }[verdict.outcome]
+    if status is Status.FAILED and open_doubt and verdict.error_kind is not ErrorKind.REJECTED:
+        # This try certainly arrived nowhere, but that says nothing about the one before it.
+        return Decision(status=Status.IN_DOUBT, error_kind=open_doubt, not_before=None)
     return Decision(status=status, error_kind=verdict.error_kind, not_before=None)
 
 

@@ -24,6 +24,7 @@ from toc_sync.edge import Edge, uptime
 from toc_sync.model import (
     Claim,
     DatabaseUnavailable,
+    Invoice,
     NoReply,
     Refusal,
     Reply,
@@ -89,18 +90,22 @@ def create_invoice(
         if token and (earlier := _made_before(conn, token, now)) is not None:
             return earlier
         if function:
-            invoice_id = creation.create_by_function(conn, new, function)
+            invoice = _existing(conn, creation.create_by_function(conn, new, function))
         else:
-            invoice_id = creation.create(conn, new, now=now, today=today)
-        invoice = billing.read_invoice(conn, invoice_id)
-        if invoice is None:
-            raise UnknownInvoice(wording.unknown_invoice(invoice_id))
+            invoice = creation.create(conn, new, now=now, today=today)
         outbox.enqueue(conn, invoice, actor=clean_text(actor), now=now)
         if token:
-            outbox.used_token(conn, token, invoice_id)
+            outbox.used_token(conn, token, invoice.invoice_id)
         if before_commit:
-            before_commit(invoice_id)
-    return invoice_id
+            before_commit(invoice.invoice_id)
+    return invoice.invoice_id
+
+
+def _existing(conn: Connection, invoice_id: int) -> Invoice:
+    invoice = billing.read_invoice(conn, invoice_id)
+    if invoice is None:
+        raise UnknownInvoice(wording.unknown_invoice(invoice_id))
+    return invoice
 
 
 def _made_before(conn: Connection, token: str, now: datetime) -> int | None:
@@ -113,9 +118,7 @@ def request_send(
     """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice."""
     with writing(engine) as conn:
         now = current_time(conn)
-        invoice = billing.read_invoice(conn, invoice_id)
-        if invoice is None:
-            raise UnknownInvoice(wording.unknown_invoice(invoice_id))
+        invoice = _existing(conn, invoice_id)
         outbox.adopt(conn, invoice, rules.refusals, now=now)
         return outbox.request_send(
             conn, invoice, actor=clean_text(actor), now=now, idempotent=rules.idempotent, seen_attempts=seen_attempts

@@ -172,6 +172,8 @@ sync_records = Table(
     Column("claim_id", Text),
     Column("document_no", Text),
     Column("declared_by", Text),
+    # The kind of a doubt that a retry has not settled yet (only where the function refuses a second issue by itself).
+    Column("open_doubt", Text),
     Column("warning", Text),
     Column("synced_at", Instant),
     Column("queued_at", Instant),

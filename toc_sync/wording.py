@@ -279,6 +279,11 @@ def not_needed(invoice_status: str | None) -> str:
     return f"The invoice {what} in billing, so it is not sent."
 
 
+def not_sent(invoice_status: str | None) -> str:
+    """Says why a doubt was not retried after all."""
+    return f"Not sent again: {refused_invoice_status(invoice_status)} Whether the earlier try arrived is still unknown."
+
+
 def refused_locked(until: datetime) -> str:
     """Says until when the other application may still be sending an invoice."""
     return f"The other application may still be sending it. Sync is possible from {clock_time(until)}."

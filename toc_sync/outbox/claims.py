@@ -76,6 +76,10 @@ def _drop(
         values = synced_values(verdict.document_no, invoice.api_response, now=now)
     elif invoice and policy.is_sendable(invoice.status):
         return None
+    elif record["open_doubt"]:
+        error = wording.not_sent(invoice.status if invoice else None)
+        values = ended_values() | {"status": Status.IN_DOUBT, "error_kind": record["open_doubt"], "error": error}
+        values |= {"open_doubt": None}
     elif invoice is None or policy.is_ended(invoice.status):
         reason = wording.not_needed(invoice.status if invoice else None)
         values = ended_values() | {"status": Status.NOT_NEEDED, "error": reason}

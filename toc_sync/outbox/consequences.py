@@ -6,7 +6,7 @@ Decides only; settlement locks and writes. Nothing weaker ever takes the place o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -60,7 +60,7 @@ def follow(
     values = _not_synced(record, verdict, decision, now)
     if not exists:
         return Consequences(values=values | {"warning": wording.ORPHAN_IN_DOUBT, "invoice_status": DELETED})
-    return Consequences(values=values, written=_failure(claimed, verdict, decision, now))
+    return Consequences(values=values, written=_failure(record, claimed, verdict, decision, now))
 
 
 def possible_duplicate(record: Record, claimed: Claim, verdict: Verdict) -> str | None:
@@ -92,7 +92,7 @@ def _two_documents(record: Record, verdict: Verdict, previous: object) -> str | 
 def _not_synced(record: Record, verdict: Verdict, decision: policy.Decision, now: datetime) -> dict[str, Any]:
     values = {
         "status": decision.status,
-        "error_kind": verdict.error_kind,
+        "error_kind": decision.error_kind,
         "error": verdict.error,
         "refusal": verdict.refusal,
         "http_status": verdict.http_status,
@@ -101,12 +101,17 @@ def _not_synced(record: Record, verdict: Verdict, decision: policy.Decision, now
     if decision.status is Status.QUEUED:
         # Waiting began when it was first asked for, not with the last try.
         values |= {"trigger": Trigger.AUTOMATIC, "queued_at": record["queued_at"] or now}
-    return values
+        return values
+    return values | {"open_doubt": None}
 
 
-def _failure(claimed: Claim, verdict: Verdict, decision: policy.Decision, now: datetime) -> dict[str, object]:
+def _failure(
+    record: Record, claimed: Claim, verdict: Verdict, decision: policy.Decision, now: datetime
+) -> dict[str, object]:
+    waits = decision.not_before is not None
+    doubt = decision.error_kind if decision.status is Status.IN_DOUBT else record["open_doubt"] if waits else None
+    if doubt:
+        return api_response.in_doubt(replace(verdict, error_kind=doubt), at=now, attempt=claimed.number)
     if decision.not_before is not None:
         return api_response.waiting(verdict, at=now, attempt=claimed.number, next_attempt_at=decision.not_before)
-    if decision.status is Status.IN_DOUBT:
-        return api_response.in_doubt(verdict, at=now, attempt=claimed.number)
     return api_response.failed(verdict, at=now, attempt=claimed.number)

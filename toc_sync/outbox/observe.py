@@ -127,7 +127,7 @@ def _taken_over(invoice: Invoice, record: RowMapping, refusals: Sequence[Refusal
     status = Status(record["status"])
     if api_response.is_success(invoice.api_response):
         return synced_values(api_response.document_no(invoice.api_response), invoice.api_response, now=now)
-    if status is Status.IN_DOUBT:
+    if status is Status.IN_DOUBT or record["open_doubt"]:
         return {}
     reading = reading_of(invoice, refusals, now=now)
     written_by_others = record["api_fingerprint"] != invoice.api_fingerprint

@@ -41,7 +41,7 @@ _SEARCHED = (records.c.invoice_number, records.c.payer, records.c.document_no, r
 def enqueue(conn: Connection, invoice: Invoice, *, actor: str, now: datetime) -> None:
     """Writes the record of an invoice that was just created here: queued, to be sent at once."""
     request = {"status": Status.QUEUED, "trigger": Trigger.CREATED, "requested_by": actor, "queued_at": now}
-    conn.execute(records.insert().values(new_record(invoice, now) | request))
+    conn.execute(records.insert(), new_record(invoice, now) | request)
 
 
 def adopt(conn: Connection, invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> None:
@@ -107,6 +107,7 @@ def synced_values(document_no: str | None, success: object, *, now: datetime) ->
         "document_no": document_no,
         "synced_at": _believable(api_response.synced_at(success), now) or now,
         "success_value": api_response.clean(success),
+        "open_doubt": None,
     }
 
 

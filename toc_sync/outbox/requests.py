@@ -149,8 +149,15 @@ def _queue(conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trig
         "requested_by": actor,
         "queued_at": now,
         "undelivered_tries": 0,  # a person's word starts the ladder of waits anew
+        "open_doubt": None if trigger is Trigger.SEND_AGAIN else _doubt_to_settle(record),
     }
     update_record(conn, invoice.invoice_id, ended_values() | copies_of(invoice) | request, now=now)
+
+
+def _doubt_to_settle(record: RowMapping) -> str | None:
+    """A retry does not settle a doubt; only its answer may."""
+    kind: str | None = record["error_kind"] if record["status"] == Status.IN_DOUBT else record["open_doubt"]
+    return kind
 
 
 def _refused_as_found(

@@ -63,7 +63,9 @@ def settle(
     if not _concerns(record, attempt, claimed, verdict):
         return _note_late_answer(conn, record, claimed, verdict, evidence, now)
     tries = record["undelivered_tries"] + (verdict.outcome is Outcome.UNDELIVERED)
-    decision = policy.decide(verdict, tries=tries, waits_s=waits_s, jitter=jitter, now=now)
+    decision = policy.decide(
+        verdict, tries=tries, waits_s=waits_s, jitter=jitter, now=now, open_doubt=_open_doubt(record)
+    )
     following = follow(
         record,
         claimed,
@@ -93,6 +95,10 @@ def rescue(conn: Connection, *, now: datetime, at_most: int = 100) -> list[Settl
         settle(conn, _claim_of(record), lost, Evidence(), waits_s=(), jitter=0, now=now)
         for record in locked.mappings().all()
     ]
+
+
+def _open_doubt(record: RowMapping) -> ErrorKind | None:
+    return ErrorKind(record["open_doubt"]) if record["open_doubt"] else None
 
 
 def _claim_of(record: RowMapping) -> Claim:

@@ -92,6 +92,7 @@ def upgrade() -> None:
         sa.Column("claim_id", sa.Text()),
         sa.Column("document_no", sa.Text()),
         sa.Column("declared_by", sa.Text()),
+        sa.Column("open_doubt", sa.Text()),
         sa.Column("warning", sa.Text()),
         sa.Column("synced_at", Instant),
         sa.Column("queued_at", Instant),
