@@ -7,7 +7,7 @@ PYTHON ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test format clean free-port
+.PHONY: help run test bench format clean free-port
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,9 @@ test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+bench: $(VENV)/installed-for-tests ## Measure what the README promises, on both databases (about 8 minutes).
+	@$(PY) -m tests.bench
 
 format: $(VENV)/installed-for-tests ## Rewrite the code in the project's style.
 	$(PY) -m ruff check --fix .
