@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -24,10 +24,14 @@ CONNECT_TIMEOUT_S = 10
 
 _NO_ANSWER = "The database does not answer. Try again in a moment."
 
-_CLOCK = text(
+QUEUED_SIGNAL = "toc_sync_queued"
+
+_NOW = (
     "SELECT clock_timestamp(), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')"
     " THEN set_config('synchronous_commit', 'on', true) END"
 )
+_CLOCK = text(_NOW)
+_CLOCK_AND_SIGNAL = text(f"{_NOW}, pg_notify('{QUEUED_SIGNAL}', '')")
 
 
 def open_engine(url: str, *, pool_size: int = 5) -> Engine:
@@ -61,15 +65,24 @@ def current_time(conn: Connection) -> datetime:
 
     The same round trip makes this transaction's commit durable where the server's default would let it be lost.
     """
-    if not is_postgresql(conn):
-        return datetime.now(UTC)
-    now: datetime = conn.execute(_CLOCK).one()[0]
-    return now.astimezone(UTC)
+    return _read_clock(conn, _CLOCK)
+
+
+def queueing_time(conn: Connection) -> datetime:
+    """Returns the database's clock, and tells all listening workers when this transaction commits: it queues something."""
+    return _read_clock(conn, _CLOCK_AND_SIGNAL)
 
 
 def is_postgresql(conn: Connection) -> bool:
     """Tells whether this connection speaks to PostgreSQL."""
     return conn.dialect.name == "postgresql"
+
+
+def _read_clock(conn: Connection, query: TextClause) -> datetime:
+    if not is_postgresql(conn):
+        return datetime.now(UTC)
+    now: datetime = conn.execute(query).one()[0]
+    return now.astimezone(UTC)
 
 
 def _connect(engine: Engine) -> Connection:
