@@ -391,3 +391,10 @@ def test_a_sweep_goes_through_everything_in_batches_and_begins_again(desk: Desk)
                 break
     assert seen == [(ids[1], 2, False), (ids[3], 2, False), (ids[4], 1, True)]
     assert desk.count(sync_records) == 5
+
+
+def test_synced_invoices_and_others_are_adopted_in_one_go(desk: Desk) -> None:
+    values = ({"success": True, "document_no": "FT 2026/1"}, None, {"success": False, "error": "fetch failed"})
+    ids = [desk.elsewhere(api_response=value) for value in values]
+    desk.sweep()
+    assert [desk.record(invoice_id)["status"] for invoice_id in ids] == ["synced", "not_synced", "in_doubt"]

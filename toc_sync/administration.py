@@ -15,6 +15,7 @@ from toc_sync.model import NoReply, Outcome, Reply, SettingsError
 from toc_sync.opening import naming_the_database
 from toc_sync.runtime import Runtime, connect
 from toc_sync.settings import Settings
+from toc_sync.views import Proof
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,14 @@ def check(settings: Settings) -> Iterator[Finding]:
     wrong = _wrong_with_database(runtime)
     yield Finding(subject="database", good=not wrong, sentence=wrong or f"{kind} answers, and all tables are there.")
     yield from _check_function(runtime)
+
+
+def verify(settings: Settings) -> tuple[Proof, ...]:
+    """Proves the invariants on a live database and changes nothing. Raises SettingsError where it cannot be read."""
+    runtime = connect(settings)
+    if wrong := _wrong_with_database(runtime):
+        raise SettingsError(wrong)
+    return runtime.prove()
 
 
 def _wrong_with_database(runtime: Runtime) -> str | None:

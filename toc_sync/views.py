@@ -135,6 +135,8 @@ class InvoiceDetail:
     """Everything the drawer shows about one invoice."""
 
     row: InvoiceRow
+    caution: str | None
+    """What a person should know before sending it, as a sentence."""
     invoice_status: str | None
     external_invoice_id: str | None
     subtotal_amount: Decimal
@@ -223,6 +225,15 @@ class WorkerRow:
     started_at: datetime
     last_seen_at: datetime
     alive: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """One invariant in plain words, how many rows were looked at, and which invoices break it."""
+
+    sentence: str
+    checked: int
+    invoice_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from toc_sync.cli.creating import create
 from toc_sync.cli.running import sandbox, worker
 from toc_sync.cli.sending import retry, status, sync
 from toc_sync.cli.setting_up import accept_function, check, init_db, seed
+from toc_sync.cli.verifying import verify
 from toc_sync.model import TocSyncError
 
 INTERRUPTED = 130
@@ -44,5 +45,5 @@ def program(ctx: click.Context) -> None:
     ctx.call_on_close(runtime.close_current)
 
 
-for command in (init_db, seed, create, sync, retry, status, worker, sandbox, check, accept_function):
+for command in (init_db, seed, create, sync, retry, status, worker, sandbox, check, verify, accept_function):
     program.add_command(command)

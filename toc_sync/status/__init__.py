@@ -9,6 +9,7 @@ from toc_sync.status.invoices import count_invoices, export_invoices, list_invoi
 from toc_sync.status.orders import list_orders, read_orders
 from toc_sync.status.overview import read_overview, read_presence
 from toc_sync.status.people import list_projects, list_teams, similar_invoices, teams_of_project
+from toc_sync.status.proof import prove
 
 __all__ = [
     "count_invoices",
@@ -17,6 +18,7 @@ __all__ = [
     "list_orders",
     "list_projects",
     "list_teams",
+    "prove",
     "read_detail",
     "read_orders",
     "read_overview",
