@@ -150,6 +150,7 @@ class Desk:
                 worker="test",
                 lease_s=self.sender.rules.lease_s,
                 refusals=REFUSALS,
+                turns=self.sender.rules.turns,
                 now=current_time(conn),
                 invoice_id=invoice_id,
             )

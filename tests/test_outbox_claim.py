@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from tests.core import LONG_AGO, UNDELIVERED, Desk, at_once
+from tests.core import ISSUED, LONG_AGO, UNDELIVERED, Desk, at_once
 from toc_sync import outbox
 from toc_sync.database import reading
 from toc_sync.model import Status, Trigger
@@ -75,7 +75,10 @@ def test_the_oldest_invoice_date_goes_first_and_a_waiting_one_not_at_all(desk: D
     older = desk.create(invoice_date="2026-11-20")
     waiting = desk.create(invoice_date="2026-11-01")
     desk.settle(desk.claim(waiting), UNDELIVERED)
-    assert [desk.claim().invoice_id for _ in range(2)] == [older, newer]
+    for expected in (older, newer):
+        claimed = desk.claim()
+        assert claimed.invoice_id == expected
+        desk.settle(claimed, ISSUED)
     assert desk.try_claim() is None
     assert desk.try_claim(waiting) is None
     desk.change_record(waiting, not_before=LONG_AGO)
@@ -129,8 +132,8 @@ def test_the_queue_tells_how_much_is_due_and_when_the_next_one_will_be(desk: Des
     settled = desk.settle(desk.claim(waiting), UNDELIVERED)
     with reading(desk.engine) as conn:
         now = desk.now()
-        assert outbox.count_due(conn, now=now, at_most=2) == 2
-        assert outbox.count_due(conn, now=now, at_most=10) == 3
+        assert outbox.count_due(conn, turns=outbox.Turns(), now=now, at_most=2) == 2
+        assert outbox.count_due(conn, turns=outbox.Turns(), now=now, at_most=10) == 3
         assert outbox.next_due_at(conn, now=now) == settled.not_before
 
 

@@ -31,6 +31,7 @@ def test_without_any_setting_the_sandbox_runs_on_an_embedded_database() -> None:
     assert (settings.toc_sync_threads, settings.toc_sync_refresh_seconds, settings.lease_s) == (4, 30, 200)
     assert settings.toc_sync_retry_waits == (30, 120, 600, 1800, 7200)
     assert (settings.label, settings.toc_function_is_idempotent) == ("Sandbox", False)
+    assert (settings.toc_sync_date_order, settings.toc_sync_per_issuer) == (True, 0)
 
 
 def test_a_complete_installation_is_production(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +116,11 @@ def test_an_empty_variable_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> No
         ),
         pytest.param("TOC_SYNC_SANDBOX", "perhaps", id="sandbox"),
         pytest.param("TOC_FUNCTION_IS_IDEMPOTENT", "sometimes", id="idempotent"),
+        pytest.param("TOC_SYNC_DATE_ORDER", "by date", id="date order"),
+        *(
+            pytest.param("TOC_SYNC_PER_ISSUER", value, id=f"per issuer: {value}")
+            for value in ("none", "-1", "1001", "1.5", "NaN", "9" * 5000)
+        ),
         pytest.param("TOC_SYNC_LABEL", "x" * 41, id="label: too long"),
         pytest.param("TOC_CREATE_INVOICE_RPC", "f(); DROP TABLE x", id="database function: SQL"),
         pytest.param("TOC_CREATE_INVOICE_RPC", "a.b.c", id="database function: three parts"),

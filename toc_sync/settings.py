@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     toc_sync_lease_margin_seconds: float = Field(default=30, gt=0, le=3600, allow_inf_nan=False)
     toc_sync_retry_waits: Annotated[tuple[float, ...], NoDecode] = (30, 120, 600, 1800, 7200)
     toc_function_is_idempotent: bool = False
+    toc_sync_date_order: bool = True
+    toc_sync_per_issuer: int = Field(default=0, ge=0, le=1000)
     toc_sync_refusals: Path | None = None
     toc_create_invoice_rpc: str | None = None
 

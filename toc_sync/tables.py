@@ -213,6 +213,8 @@ sync_records = Table(
         sqlite_where=text("status = 'syncing'"),
     ),
     Index("ix_records_status", "status", "invoice_id"),
+    Index("ix_records_queue", "status", "invoice_date", "invoice_id"),
+    Index("ix_records_turns", "status", "issuer_team_id", "invoice_date"),
     Index("ix_records_sums", "status", "currency_code", "total_amount"),
     Index("ix_records_date", "invoice_date", "invoice_id"),
     Index("ix_records_issuer", "issuer_team_id", "invoice_id"),

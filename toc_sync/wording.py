@@ -309,6 +309,15 @@ def queued_now(*, was_waiting: bool) -> str:
     return "It goes out now instead of later." if was_waiting else "It is on its way to TOC Online."
 
 
+def dated_before(document_no: str | None, day: date) -> str:
+    """Warns that an invoice is older than the newest document of its issuer."""
+    document = document_no or "a document"
+    return (
+        f"It is dated before {document} of {day.day} {day:%b %Y}, which this issuer already has:"
+        " TOC Online may refuse it."
+    )
+
+
 def possible_duplicate(attempt: int, document_no: str | None) -> str:
     """Warns of a success that came after the invoice had been sent again or recorded as synced."""
     document = document_no or "a document without a number"

@@ -10,15 +10,18 @@ from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
 from toc_sync.outbox.requests import log_action, request_send, resolve_as_synced, resolve_send_again
 from toc_sync.outbox.settlement import Evidence, Settled, rescue, settle
+from toc_sync.outbox.turns import Turns, caution_about
 
 __all__ = [
     "Dropped",
     "Evidence",
     "Settled",
+    "Turns",
     "adopt",
     "adopt_missing",
     "adopted_record",
     "announce",
+    "caution_about",
     "claim",
     "count_due",
     "current_status",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import Connection, Integer, RowMapping, Select, and_, bindparam, func, select
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger
 from toc_sync.outbox.records import DELETED, copies_of, ended_values, synced_values, update_record
+from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
@@ -30,17 +33,15 @@ def claim(
     worker: str,
     lease_s: float,
     refusals: Sequence[Refusal],
+    turns: Turns,
     now: datetime,
     invoice_id: int | None = None,
 ) -> Claim | Dropped | None:
-    """Claims the oldest due invoice (or the one named, if it is due) and opens its attempt; None when nothing is due.
+    """Claims the oldest due invoice whose turn it is (or the one named, if so) and opens its attempt; else None.
 
     The invoice is read again first: it may have been sent, cancelled or deleted by the other application meanwhile.
     """
-    query = select(records).where(_due(now)).order_by(records.c.invoice_date, records.c.invoice_id).limit(1)
-    if invoice_id is not None:
-        query = query.where(records.c.invoice_id == invoice_id)
-    record = conn.execute(query.with_for_update(skip_locked=True)).mappings().one_or_none()
+    record = _choose(conn, turns, invoice_id, now)
     if record is None:
         return None
     invoice = billing.read_invoice(conn, record["invoice_id"])
@@ -50,10 +51,12 @@ def claim(
     return _open_attempt(conn, record, invoice, worker=worker, lease_s=lease_s, now=now)
 
 
-def count_due(conn: Connection, *, now: datetime, at_most: int) -> int:
-    """Returns how many invoices could be claimed now, counting no further than `at_most`."""
-    due = select(records.c.invoice_id).where(_due(now)).limit(at_most).subquery()
-    return conn.execute(select(func.count()).select_from(due)).scalar_one()
+def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) -> int:
+    """Returns how many invoices have their turn now, counting no further than `at_most`.
+
+    Never 0 while one could be claimed; an issuer that is not full may be counted with more than it has room for.
+    """
+    return conn.execute(_count(turns), {"now": now, "at_most": at_most}).scalar_one()
 
 
 def next_due_at(conn: Connection, *, now: datetime) -> datetime | None:
@@ -63,8 +66,34 @@ def next_due_at(conn: Connection, *, now: datetime) -> datetime | None:
     return earliest
 
 
-def _due(now: datetime) -> ColumnElement[bool]:
-    return and_(records.c.status == Status.QUEUED, or_(records.c.not_before.is_(None), records.c.not_before <= now))
+def _choose(conn: Connection, turns: Turns, invoice_id: int | None, now: datetime) -> RowMapping | None:
+    """Locks and returns the record that goes next; one that somebody else is claiming is passed over."""
+    query = _next_in_line(turns)
+    if invoice_id is not None:
+        query = query.where(records.c.invoice_id == invoice_id)
+    passed_over: list[int | None] = []
+    while True:
+        wanted = query.where(is_not_of(passed_over)) if passed_over else query
+        record = conn.execute(wanted, {"now": now}).mappings().one_or_none()
+        if record is None or take_place(conn, record["issuer_team_id"], turns):
+            return record
+        passed_over.append(record["issuer_team_id"])
+
+
+@cache  # writing them anew takes longer than running them
+def _next_in_line(turns: Turns) -> Select[Any]:
+    return _in_line(turns, select(records)).limit(1).with_for_update(skip_locked=True)
+
+
+@cache
+def _count(turns: Turns) -> Select[int]:
+    # In order too, or PostgreSQL looks for the few in the whole table.
+    due = _in_line(turns, select(records.c.invoice_id)).limit(bindparam("at_most", type_=Integer))
+    return select(func.count()).select_from(due.subquery())
+
+
+def _in_line(turns: Turns, what: Select[Any]) -> Select[Any]:
+    return what.where(has_its_turn(turns)).order_by(records.c.invoice_date, records.c.invoice_id)
 
 
 def _drop(

@@ -58,7 +58,8 @@ def adopt_all(conn: Connection, found: Sequence[Invoice], refusals: Sequence[Ref
 
 def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> dict[str, Any]:
     """Returns the columns of a record that follows from what the invoice's `api_response` says."""
-    unknown = dict.fromkeys(("document_no", "synced_at", "success_value", "last_attempt_at"))
+    # Rows that are inserted together have the same columns.
+    unknown = dict.fromkeys(("document_no", "synced_at", "success_value", "last_attempt_at", "open_doubt"))
     values = new_record(invoice, now) | unknown | reading_of(invoice, refusals, now=now)
     return values | {"search_text": searchable(*(values[column.name] for column in _SEARCHED))}
 

@@ -17,6 +17,7 @@ from toc_sync.outbox.records import (
     synced_values,
     update_record,
 )
+from toc_sync.outbox.turns import caution_about
 from toc_sync.tables import sync_actions as actions
 from toc_sync.tables import sync_records as records
 
@@ -44,7 +45,7 @@ def request_send(
     waited = record["status"] == Status.QUEUED
     trigger = Trigger.SYNC if record["status"] == Status.NOT_SYNCED else Trigger.RETRY
     _queue(conn, record, invoice, trigger, actor, now)
-    message = wording.queued_now(was_waiting=waited)
+    message = _queued_message(conn, invoice, was_waiting=waited)
     return _logged(conn, record, actor, str(trigger), now, None, done=True, message=message, status=Status.QUEUED)
 
 
@@ -91,7 +92,7 @@ def resolve_send_again(
     if api_response.is_success(invoice.api_response):
         return _refused_as_found(conn, record, invoice, actor, "send_again", now, reason)
     _queue(conn, record, invoice, Trigger.SEND_AGAIN, actor, now)
-    message = wording.queued_now(was_waiting=False)
+    message = _queued_message(conn, invoice, was_waiting=False)
     return _logged(conn, record, actor, "send_again", now, reason, done=True, message=message, status=Status.QUEUED)
 
 
@@ -152,6 +153,11 @@ def _queue(conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trig
         "open_doubt": None if trigger is Trigger.SEND_AGAIN else _doubt_to_settle(record),
     }
     update_record(conn, invoice.invoice_id, ended_values() | copies_of(invoice) | request, now=now)
+
+
+def _queued_message(conn: Connection, invoice: Invoice, *, was_waiting: bool) -> str:
+    caution = caution_about(conn, invoice.issuer_team_id, invoice.invoice_date)
+    return " ".join(filter(None, (wording.queued_now(was_waiting=was_waiting), caution)))
 
 
 def _doubt_to_settle(record: RowMapping) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 from toc_sync import billing, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
-from toc_sync.outbox import adopted_record
+from toc_sync.outbox import adopted_record, caution_about
 from toc_sync.status.invoices import as_row
 from toc_sync.tables import invoice_orders, projects, sync_actions, sync_attempts, sync_records
 from toc_sync.tables import issued_invoice_orders as allocations
@@ -52,8 +52,11 @@ def read_detail(
         attempt_count=record["attempt_count"],
     )
     record["invoice_status"] = facts.invoice_status
+    row = as_row(record, now=now, idempotent=idempotent)
+    may_be_sent = row.can_retry or policy.may_send_again(facts, now=now).allowed
     return InvoiceDetail(
-        row=as_row(record, now=now, idempotent=idempotent),
+        row=row,
+        caution=caution_about(conn, record["issuer_team_id"], row.invoice_date) if may_be_sent else None,
         invoice_status=facts.invoice_status,
         external_invoice_id=invoice.external_invoice_id if invoice else None,
         subtotal_amount=invoice.subtotal_amount if invoice else record["subtotal_amount"],

@@ -12,6 +12,15 @@ down_revision = None
 def upgrade() -> None:
     """Creates the tables and the indexes that carry the invariants."""
     schema = context.config.attributes["schema"]
+    _create_creation_tokens(schema)
+    _create_markers(schema)
+    _create_sync_actions(schema)
+    _create_sync_attempts(schema)
+    _create_sync_records(schema)
+    _create_sync_workers(schema)
+
+
+def _create_creation_tokens(schema: str | None) -> None:
     op.create_table(
         "creation_tokens",
         sa.Column("token", sa.Text(), nullable=False),
@@ -20,6 +29,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token"),
         schema=schema,
     )
+
+
+def _create_markers(schema: str | None) -> None:
     op.create_table(
         "markers",
         sa.Column("name", sa.Text(), nullable=False),
@@ -27,6 +39,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
         schema=schema,
     )
+
+
+def _create_sync_actions(schema: str | None) -> None:
     op.create_table(
         "sync_actions",
         sa.Column("id", Id, sa.Identity(), nullable=False),
@@ -41,6 +56,9 @@ def upgrade() -> None:
         schema=schema,
     )
     op.create_index("ix_actions_invoice", "sync_actions", ["invoice_id", "id"], schema=schema)
+
+
+def _create_sync_attempts(schema: str | None) -> None:
     op.create_table(
         "sync_attempts",
         sa.Column("id", Id, sa.Identity(), nullable=False),
@@ -74,6 +92,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("finished_at IS NULL"),
         schema=schema,
     )
+
+
+def _create_sync_records(schema: str | None) -> None:
     op.create_table(
         "sync_records",
         sa.Column("invoice_id", Id, autoincrement=False, nullable=False),
@@ -137,8 +158,13 @@ def upgrade() -> None:
         schema=schema,
     )
     op.create_index("ix_records_payer", "sync_records", ["payer_team_id", "invoice_id"], schema=schema)
+    op.create_index("ix_records_queue", "sync_records", ["status", "invoice_date", "invoice_id"], schema=schema)
     op.create_index("ix_records_status", "sync_records", ["status", "invoice_id"], schema=schema)
     op.create_index("ix_records_sums", "sync_records", ["status", "currency_code", "total_amount"], schema=schema)
+    op.create_index("ix_records_turns", "sync_records", ["status", "issuer_team_id", "invoice_date"], schema=schema)
+
+
+def _create_sync_workers(schema: str | None) -> None:
     op.create_table(
         "sync_workers",
         sa.Column("name", sa.Text(), nullable=False),
