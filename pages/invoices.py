@@ -7,14 +7,14 @@ import streamlit as st
 from pages.parts import drawer, invoice_filters, invoice_table, new_invoice
 from pages.parts.download import download_button
 from pages.parts.header import header
-from pages.parts.live import live
+from pages.parts.live import live_page
 
 header("Invoices")
 with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
     wanted = invoice_filters.draw()
     download_button(wanted)
     new_invoice.button()
-live("invoices", lambda: invoice_table.draw(wanted))
+live_page("invoices", lambda: invoice_table.draw(wanted))
 if new_invoice.is_open():
     new_invoice.draw()
 elif "invoice" in st.query_params:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import overview_charts, overview_counts, overview_tables, reads, say
+from pages.parts import new_invoice, overview_charts, overview_counts, overview_tables, reads, say
 from pages.parts.header import header
-from pages.parts.live import live
+from pages.parts.live import live_page
 from toc_sync import wording
 from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, Status
 from toc_sync.views import Overview
@@ -28,7 +28,9 @@ def draw() -> None:
     overview = reads.overview()
     say_whether_everything_is_there(overview)
     if not overview.sums:
-        st.page_link(INVOICES, label="Create the first invoice", icon=":material/add:")
+        st.page_link(
+            INVOICES, label="Create the first invoice", icon=":material/add:", query_params={new_invoice.ASKED: "first"}
+        )
         return
     overview_counts.draw(overview)
     left, right = st.columns([2, 1])
@@ -58,4 +60,4 @@ def say_whether_everything_is_there(overview: Overview) -> None:
 
 
 header("Overview")
-live("overview", draw)
+live_page("overview", draw)

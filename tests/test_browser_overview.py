@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.live_app import live_app
 from tests.office import environment_of, open_office
+from toc_sync.database import writing
 from toc_sync.sandbox import Behaviour
+from toc_sync.tables import sync_workers
 
 SLOW_MS = 20_000
 NUMBER_X_PX, ROW_PX = 35, 35
@@ -41,6 +44,23 @@ def test_the_sentence_follows_what_happens_by_itself(office, app, page):
     expect(answer(page)).to_contain_text("The only invoice is in TOC Online.", timeout=SLOW_MS)
     expect(page.locator(".st-key-count_synced")).to_contain_text("€123.00")
     expect(page.locator(".st-key-activity").get_by_test_id("stVegaLiteChart")).to_be_visible()
+
+
+def test_the_first_invoice_is_one_click_away(app, page):
+    page.goto(app.url)
+    page.get_by_role("link", name="Create the first invoice").click(timeout=SLOW_MS)
+    expect(page.get_by_role("dialog")).to_contain_text("New invoice", timeout=SLOW_MS)
+
+
+def test_the_banner_goes_by_itself_when_a_worker_comes(office, tmp_path, page):
+    with live_app(tmp_path, environment_of(tmp_path) | {"TOC_SYNC_THREADS": "0"}) as app:
+        page.goto(f"{app.url}/invoices")
+        banner = page.get_by_text("Nothing is sending: no worker is alive.")
+        expect(banner).to_be_visible(timeout=SLOW_MS)
+        now = datetime.now(UTC)
+        with writing(office.runtime.engine) as conn:
+            conn.execute(sync_workers.insert().values(name="w", threads=4, started_at=now, last_seen_at=now))
+        expect(banner).to_have_count(0, timeout=SLOW_MS)
 
 
 def test_a_count_leads_to_the_invoices_it_counts(office, app, page):

@@ -114,7 +114,9 @@ def test_a_link_shows_the_list_it_was_made_of(office, address, expected):
         pytest.param({"min": "nan"}, id="not a number"),
         pytest.param({"max": "inf"}, id="infinite"),
         pytest.param({"min": "-1e999"}, id="beyond all numbers"),
+        pytest.param({"since": "20260101"}, id="a day written in another way"),
         pytest.param({"page": "-3"}, id="negative page"),
+        pytest.param({"page": "0"}, id="page zero"),
         pytest.param({"page": "x"}, id="page that is no number"),
     ],
 )
@@ -174,6 +176,14 @@ def test_a_refused_invoice_shows_the_error_what_to_do_and_who_can(office):
     assert "ainda não foi comunicada" in texts(at)
     assert "**What to do:**" in texts(at)
     assert "**Who:**" in texts(at)
+
+
+def test_the_drawer_says_before_a_retry_that_the_issuer_has_a_later_document(office):
+    refused = office.sent("A 1", Behaviour.REFUSE_SERIES)
+    caution = plain("It is dated before FT 2026/1 of 21 Nov 2026, which this issuer already has")
+    assert caution not in texts(visit(invoice=str(refused)))
+    office.sent("A 2", p_invoice_date="2026-11-21")
+    assert caution in texts(visit(invoice=str(refused)))
 
 
 def test_retry_in_the_drawer_queues_the_invoice_once(office):
@@ -248,7 +258,7 @@ def new_invoice(**typed) -> AppTest:
 
 def fill(at: AppTest, **typed) -> AppTest:
     for label, value in typed.items():
-        fields = [each for each in (*at.selectbox, *at.text_input) if each.key.startswith("new_")]
+        fields = [each for each in (*at.selectbox, *at.text_input) if is_draft(each.key.rpartition("_")[2])]
         next(each for each in fields if each.label.lower() == label.replace("_", " ")).set_value(value)
     return at.run()
 
@@ -261,6 +271,24 @@ def test_each_mistake_stands_beside_its_field(office):
     assert office.runtime.list_invoices(InvoiceFilter()).total == 0
 
 
+@pytest.mark.parametrize(
+    ("typed", "sentence"), [("1e5", "Enter an amount such as"), ("9" * 20, "The amount must not exceed")]
+)
+def test_an_amount_that_cannot_be_read_is_said_beside_it_and_not_beside_the_vat(office, typed, sentence):
+    at = press(new_invoice(issuer=ISSUER, payer=PAYER, subtotal=typed), "Create invoice")
+    assert sentence in texts(at)
+    assert "Enter the" not in texts(at)  # neither the VAT nor the total, which follow from it
+    assert office.runtime.list_invoices(InvoiceFilter()).total == 0
+
+
+def test_correcting_one_mistake_leaves_the_others_to_read(office):
+    at = press(new_invoice(payer=PAYER, subtotal="nothing"), "Create invoice")
+    fill(at, subtotal="100").run()
+    assert "Choose who issues the invoice" in texts(at)
+    assert "Enter an amount such as" not in texts(at)
+    assert not at.exception
+
+
 def test_vat_and_total_follow_the_rate_to_the_cent(office):
     at = press(
         new_invoice(issuer=ISSUER, payer=PAYER, subtotal="1.234,55", vat_rate="13 %", invoice_number="A 1"),
@@ -269,7 +297,9 @@ def test_vat_and_total_follow_the_rate_to_the_cent(office):
     row = office.runtime.list_invoices(InvoiceFilter()).rows[0]
     assert (row.invoice_number, row.total_amount) == ("A 1", Decimal("1395.04"))
     assert listed(at) == ["A 1"]
-    assert [toast.value for toast in at.toast] == [plain("A 1 was created and is on its way to TOC Online.")]
+    [toast] = at.toast
+    assert toast.value.startswith(plain("A 1 was created and is on its way to TOC Online."))
+    assert toast.value.endswith(f"[Open](invoices?invoice={row.invoice_id})")
 
 
 def test_own_vat_is_taken_as_typed(office):
@@ -308,6 +338,10 @@ def test_outside_the_sandbox_the_button_says_that_it_is_legal(office, monkeypatc
     at = press(visit(), "New invoice")
     assert "Issue in Production" in labels(at)
     assert not [select for select in at.selectbox if select.label.startswith("TOC Online answers")]
+    fill(at, issuer=ISSUER, payer=PAYER, subtotal="100")
+    office.invoice("TWIN", p_invoice_date=runtime.current().today().isoformat())
+    press(at, "Issue in Production")
+    assert "Issue in Production anyway" in labels(at)
 
 
 def test_a_database_that_is_away_is_said_in_one_sentence_and_not_shown_as_an_empty_list(office, tmp_path):
@@ -321,6 +355,7 @@ def test_a_database_that_is_away_is_said_in_one_sentence_and_not_shown_as_an_emp
     at.run()
     assert "The database does not answer" in texts(at)
     assert any(label == "Try again" for label in labels(at))
+    assert [tick.proto.id for tick in at.get("component_instance") if "again_page" in tick.proto.id]
     assert not at.dataframe
     database.rmdir()
     (tmp_path / "away.db").rename(database)
@@ -343,6 +378,8 @@ def test_a_database_that_is_away_is_said_in_one_sentence_and_not_shown_as_an_emp
         pytest.param("1e3", None, id="with an exponent"),
         pytest.param("nan", None, id="not a number"),
         pytest.param("", None, id="nothing"),
+        pytest.param("9" * 15, "9" * 15, id="as many digits as can be computed with"),
+        pytest.param("9" * 16, None, id="more digits than can be computed with"),
     ],
 )
 def test_amounts_are_read_as_people_type_them_or_not_at_all(typed, amount):

@@ -269,9 +269,12 @@ def test_ticked_orders_that_cannot_be_invoiced_together_are_refused_at_once(offi
         pytest.param("' OR 1=1 --", id="SQL"),
     ],
 )
-def test_an_address_that_names_no_order_opens_no_drawer(office, address):
+def test_an_address_that_names_no_order_opens_no_drawer_and_says_so(office, address):
     insert_order(office)
-    assert "Amount without VAT" not in [field.label for field in visit(create=address).text_input]
+    at = visit(create=address)
+    assert "Amount without VAT" not in [field.label for field in at.text_input]
+    assert "The address asked for an invoice from orders, but names none." in words(at)
+    assert "create" not in at.query_params
 
 
 def test_orders_that_are_gone_are_said_to_be(office):
@@ -309,7 +312,7 @@ def test_the_header_follows_the_lines(office):
         pytest.param("-5", "Enter an amount such as 1234.50.", id="negative"),
         pytest.param("NaN", "Enter an amount such as 1234.50.", id="not a number"),
         pytest.param("Infinity", "Enter an amount such as 1234.50.", id="infinite"),
-        pytest.param("1" * 10_000, "is too much.", id="ten thousand digits"),
+        pytest.param("1" * 10_000, "Enter an amount such as 1234.50.", id="ten thousand digits"),
         pytest.param("![x](http://a.example/x.png)", "Enter an amount such as 1234.50.", id="markup"),
         pytest.param("1\x00", "Enter an amount such as 1234.50.", id="U+0000"),
         pytest.param("1.005", "Enter an amount such as 1234.50.", id="three decimals"),

@@ -6,6 +6,9 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 CENT = Decimal("0.01")
+LONGEST = 20
+MOST_DIGITS = 15
+"""More than any invoice has, and fewer than a database counts in cents or a decimal computes with exactly."""
 
 
 def typed_amount(text: str) -> Decimal | None:
@@ -14,6 +17,8 @@ def typed_amount(text: str) -> Decimal | None:
     The last sign decides; a single sign before three digits ("1,234") could mean either, so it is none.
     """
     bare = re.sub(r"[\s€]|EUR", "", text)
+    if sum(char.isdigit() for char in bare) > MOST_DIGITS:
+        return None
     if re.fullmatch(r"\d+([.,]\d{1,2})?", bare):
         return Decimal(bare.replace(",", "."))
     if re.fullmatch(r"\d{1,3}(,\d{3})+\.\d{1,2}", bare):

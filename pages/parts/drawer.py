@@ -42,6 +42,8 @@ def _draw_detail(detail: InvoiceDetail) -> None:
         )
     if row.warning:
         st.error(f"**{say.plain(row.warning)}**", icon=":material/warning:")
+    if detail.caution:
+        st.warning(say.plain(detail.caution), icon=":material/event_busy:")
     _draw_status(detail)
     facts(
         {

@@ -1,15 +1,15 @@
-"""The head of every page: its title, which environment this is, and whether anything is sending."""
+"""The head of every page: its title, and which environment this is."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import reads, say
+from pages.parts import say
 from toc_sync import runtime
 
 
 def header(title: str) -> None:
-    """Draws the title with the environment's badge, the banners, and what earlier actions answered."""
+    """Draws the title with the environment's badge, and what earlier actions answered."""
     environment = runtime.current().environment
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title(title, width="content", anchor=False)
@@ -27,8 +27,6 @@ def header(title: str) -> None:
                 color="red",
                 help="Invoices sent here are legal documents.",
             )
-    if not any(worker.alive for worker in reads.presence()):
-        st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
     say.now()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.parts import invoice_filters
+from pages.parts import invoice_filters, say
 from toc_sync import wording
 from toc_sync.model import Status
 from toc_sync.views import StatusSum
@@ -21,7 +21,7 @@ def draw(sums: Mapping[Status, StatusSum], chosen: tuple[Status, ...]) -> None:
             found = sums.get(status)
             st.button(
                 f"{wording.STATUS_ICONS[status]} {wording.STATUS_NAMES[status]}  \n"
-                f"**{found.count if found else 0:,}**  \n:small[{wording.amounts(found.amounts if found else {})}]",
+                f"**{found.count if found else 0:,}**  \n:small[{say.plain(wording.amounts(found.amounts if found else {}))}]",
                 key=f"strip_{status}",
                 type="primary" if status in chosen else "secondary",
                 width="stretch",

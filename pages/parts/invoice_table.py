@@ -4,56 +4,38 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import acts, invoice_filters, invoice_strip, reads
+from pages.parts import acts, invoice_filters, invoice_strip, paging, reads
 from pages.parts.invoice_columns import as_frame, columns
 from pages.parts.ticks import Ticks
 from toc_sync import wording
 from toc_sync.model import Status
 from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoicePage, InvoiceRow, RowAction
 
-ROW_PX, PAGES_PX = 35, 420
+PAGE = "page"
+PAGES_PX = 420
 
 ticks: Ticks[InvoiceRow] = Ticks("invoices", lambda row: row.invoice_id)
 
 
 def draw(wanted: InvoiceFilter) -> None:
     """Draws everything that a refresh reads anew."""
-    _start_over_when_the_filter_changes(wanted)
-    found = reads.invoices(wanted, _asked_page())
+    if paging.is_other_list(PAGE, wanted):
+        ticks.clear()
+    asked = paging.asked(PAGE)
+    found = reads.invoices(wanted, asked)
     invoice_strip.draw(found.sums, wanted.statuses)
     if found.total == 0:
         _say_that_there_is_nothing(wanted)
         return
     bar, table, foot = st.container(), st.container(), st.container()
     with foot:
-        page = _choose_page(found.total)
-    if page != _asked_page():  # the address asked for a page that does not exist
+        page = paging.choose(PAGE, found.total, width=PAGES_PX)
+    if page != asked:  # the address asked for a page that does not exist
         found = reads.invoices(wanted, page)
     with table:
-        _draw_table(found)
+        ticks.table(found.rows, as_frame(found), columns(found.rows), alt="Invoices")
     with bar:
         _draw_bar(found, page)
-
-
-def _start_over_when_the_filter_changes(wanted: InvoiceFilter) -> None:
-    before = st.session_state.get("_listed", wanted)
-    st.session_state["_listed"] = wanted
-    if before != wanted:
-        st.session_state["page"] = 1
-        ticks.clear()
-
-
-def _asked_page() -> int:
-    asked = st.session_state.get("page") or st.query_params.get("page", "")
-    return int(asked) if str(asked).isdecimal() and 1 <= int(asked) < 10_000_000 else 1
-
-
-def _choose_page(total: int) -> int:
-    pages = -(-total // PAGE_SIZE)
-    if pages == 1:
-        return 1
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        return int(st.pagination(pages, key="page", bind="query-params", width=PAGES_PX))
 
 
 def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
@@ -110,23 +92,3 @@ def _draw_verbs(rows: tuple[InvoiceRow, ...]) -> None:
 def _send_selected(rows: tuple[InvoiceRow, ...]) -> None:
     acts.send(rows)
     ticks.clear()
-
-
-def _draw_table(found: InvoicePage) -> None:
-    rows = found.rows
-    key = ticks.table_key(rows)
-    event = st.dataframe(
-        as_frame(found),
-        key=key,
-        column_config=columns(rows),
-        hide_index=True,
-        height=ROW_PX * (len(rows) + 1) + 3,
-        row_height=ROW_PX,
-        placeholder="",
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": ticks.positions(rows)}},
-        # A tick that arrives after the list has moved on still means the invoice it was set on.
-        on_select=lambda: ticks.tick_late(key, rows),
-        alt="Invoices",
-    )
-    ticks.tick(rows, event["selection"]["rows"])

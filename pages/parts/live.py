@@ -17,6 +17,17 @@ from toc_sync import runtime
 BUSY_S = 1.0
 
 
+def live_page(name: str, body: Callable[[], None]) -> None:
+    """Draws the part of a page that ticks, below a banner when nothing is sending."""
+
+    def banner_and_body() -> None:
+        if not any(worker.alive for worker in reads.presence()):
+            st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
+        body()
+
+    live(name, banner_and_body)
+
+
 def live(name: str, body: Callable[[], None]) -> None:
     """Draws `body` now and again at every tick, and shows what callbacks answered.
 
@@ -25,7 +36,7 @@ def live(name: str, body: Callable[[], None]) -> None:
 
     @st.fragment(run_every="10m")
     def ticking() -> None:
-        with say.friendly(name):
+        with say.friendly(name, ticks=True):
             body()
         say.now()
         every_s = runtime.current().environment.refresh_s

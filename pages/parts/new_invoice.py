@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from pages.parts import reads, say
-from pages.parts.amounts import typed_amount, vat_of
-from pages.parts.header import actor
-from pages.parts.tokens import is_draft, new_draft, one_use
+from pages.parts import form, say
+from pages.parts.amounts import LONGEST, typed_amount, vat_of
+from pages.parts.form import NO_AMOUNT, Form
+from pages.parts.tokens import is_draft, new_draft
 from toc_sync import runtime, wording
 from toc_sync.model import InvalidInvoice
 
-WIDTH_PX = 620
 RATES = {"23 %": Decimal(23), "13 %": Decimal(13), "6 %": Decimal(6), "0 %": Decimal(0), "Own amount": None}
 CURRENCIES = ["EUR", "USD", "GBP", "CHF", "BRL", "AOA", "MZN", "CVE"]
 FOLLOW_THE_SUBTOTAL = ("header_vat", "header_total")
-_ASKED, _DRAFT = "new", "_new_invoice_draft"
-_MISTAKES, _WARNED = "_new_invoice_mistakes", "_new_invoice_warned"
+ASKED = "new"
+_DRAFT, _WARNED = "_new_invoice_draft", "_new_invoice_warned"
 
 
 @dataclass(kw_only=True)
-class Form:
-    """One opened form: its name, what it asks for, and the places beside the fields for mistakes."""
+class NewInvoice(Form):
+    """The form of one invoice; `unclear` names the amounts that cannot be read."""
 
-    draft: str
-    payload: dict[str, object] = field(default_factory=dict)
-    places: dict[str, DeltaGenerator] = field(default_factory=dict)
     total: Decimal | None = None
+    unclear: list[str] = field(default_factory=list)
 
-    def key(self, name: str) -> str:
-        """Returns the key of a field; what was typed stays while the page is open."""
-        return f"new_{name}_{self.draft}"
-
-    def takes(self, name: str, value: object) -> None:
-        """Takes over a field's value and leaves room for a mistake below it."""
-        self.payload[f"p_{name}"] = value
-        self.places[name] = st.empty()
+    def takes_amount(self, name: str, typed: str) -> Decimal | None:
+        """Takes over a typed amount and returns it, or None where it cannot be read."""
+        amount = typed_amount(typed)
+        if amount is None and typed:
+            self.unclear.append(name)
+        self.takes(name, typed if amount is None else str(amount))
+        return amount
 
     @property
     def twin(self) -> tuple[int, Decimal, date] | None:
@@ -58,161 +51,116 @@ def button() -> None:
 
 def is_open() -> bool:
     """Tells whether the form is open; it lives in the URL, so that it survives a server restart."""
-    return _ASKED in st.query_params
+    return ASKED in st.query_params
 
 
 def draw() -> None:
     """Draws the form. What was typed stays when the drawer is shut without creating."""
-    if not is_draft(st.query_params[_ASKED]):
-        st.query_params[_ASKED] = new_draft()
-    draft = st.query_params[_ASKED]
+    if not is_draft(st.query_params[ASKED]):
+        st.query_params[ASKED] = new_draft()
+    draft = st.query_params[ASKED]
 
-    @st.dialog("New invoice", width=WIDTH_PX, position="right", icon=":material/add:", on_dismiss=_shut)
+    @st.dialog("New invoice", width=form.WIDTH_PX, position="right", icon=":material/add:", on_dismiss=_shut)
     def drawer() -> None:
         with say.friendly("new_invoice"):
-            _draw_form(Form(draft=draft))
+            _draw_form(NewInvoice(draft=draft))
 
     drawer()
 
 
 def _open() -> None:
-    st.query_params[_ASKED] = st.session_state.setdefault(_DRAFT, new_draft())
-    st.session_state[_MISTAKES], st.session_state[_WARNED] = {}, None
+    st.query_params[ASKED] = st.session_state.setdefault(_DRAFT, new_draft())
+    st.session_state[_WARNED] = None
 
 
 def _shut() -> None:
-    st.query_params.pop(_ASKED, None)
+    st.query_params.pop(ASKED, None)
 
 
-def _draw_form(form: Form) -> None:
-    _draw_parties(form)
-    _draw_number_and_date(form)
-    _draw_amounts(form)
-    form.takes("external_invoice_id", st.text_input("External id", key=form.key("external"), persist_state="page"))
-    form.takes("notes", st.text_area("Notes", key=form.key("notes"), height=80, persist_state="page"))
-    behaviour = _draw_rehearsal(form)
-    form.places[""] = st.empty()
-    _draw_buttons(form, behaviour)
-    for name, message in st.session_state.get(_MISTAKES, {}).items():
-        form.places.get(name, form.places[""]).markdown(f":red[:material/error: {say.plain(message)}]")
-
-
-def _draw_parties(form: Form) -> None:
-    names = {team.id: team.name for team in reads.teams()}
-    for label, name in (("Issuer", "issuer_team_id"), ("Payer", "payer_team_id")):
-        chosen = st.selectbox(
-            label,
-            list(names),
-            index=None,
-            format_func=lambda team: names.get(team, f"No. {team}"),
-            placeholder=f"Choose the {label.lower()}",
-            key=form.key(name),
-            persist_state="page",
-        )
-        form.takes(name, chosen)
-
-
-def _draw_number_and_date(form: Form) -> None:
-    left, right = st.columns(2)
-    with left:
-        number = st.text_input("Invoice number", key=form.key("number"), placeholder="2026/123", persist_state="page")
-        form.takes("invoice_number", number)
-    with right:
-        today = runtime.current().today()
-        day = st.date_input(
-            "Invoice date", value=today, key=form.key("date"), format="YYYY-MM-DD", required=True, persist_state="page"
-        )
-        form.takes("invoice_date", day)
-
-
-def _draw_amounts(form: Form) -> None:
-    left, middle, right = st.columns([2, 2, 1.4])
-    with left:
-        typed = st.text_input("Subtotal", key=form.key("subtotal"), placeholder="1234.50", persist_state="page")
-        subtotal = typed_amount(typed)
-        form.takes("header_subtotal", str(subtotal) if subtotal is not None else typed)
-    with middle:
-        rate = RATES[st.selectbox("VAT rate", list(RATES), key=form.key("rate"), persist_state="page")]
-    with right:
-        currency = st.selectbox(
-            "Currency", CURRENCIES, key=form.key("currency"), accept_new_options=True, persist_state="page"
-        )
-        form.takes("currency_code", currency)
-    if rate is None:
-        typed = st.text_input("VAT amount", key=form.key("vat"), placeholder="0.00", persist_state="page")
-        vat = typed_amount(typed)
-    else:
-        vat, typed = None if subtotal is None else vat_of(subtotal, rate), ""
-    form.takes("header_vat", str(vat) if vat is not None else typed)
-    form.total = None if subtotal is None or vat is None else subtotal + vat
-    with st.container(horizontal=True, horizontal_alignment="distribute", border=True):
-        for label, amount in (("VAT", vat), ("Total", form.total)):
-            shown = wording.money(amount, say.plain(currency or "EUR")) if amount is not None else "–"
-            st.markdown(f"{label} **{shown}**", width="content")
-    form.takes("header_total", str(form.total) if form.total is not None else None)
-
-
-def _draw_rehearsal(form: Form) -> Any:
-    rehearsals = runtime.current().rehearsals
-    if not rehearsals:
-        return None
-    return st.selectbox(
-        "TOC Online answers: …",
-        rehearsals,
-        format_func=lambda behaviour: behaviour.label,
-        key=form.key("behaviour"),
-        help="Only in the sandbox: what the rehearsal does with this invoice the first time.",
-        persist_state="page",
-    )
-
-
-def _draw_buttons(form: Form, behaviour: Any) -> None:
-    environment = runtime.current().environment
-    label = "Create invoice" if environment.sandbox else f"Issue in {say.plain(environment.label)}"
-    if st.button(label, type="primary", icon=":material/send:", key=form.key("create")):
-        _create(form, behaviour, even_if_similar=False)
-    warned_of, similar = st.session_state.get(_WARNED) or (None, ())
-    if warned_of is not None and warned_of == form.twin:
-        st.warning(
-            f"The same payer, total and date are already on {say.plain(', '.join(similar))}. Is this another invoice?",
-            icon=":material/content_copy:",
-        )
-        if st.button("Create anyway", icon=":material/send:", key=form.key("anyway")):
-            _create(form, behaviour, even_if_similar=True)
-
-
-def _create(form: Form, behaviour: Any, *, even_if_similar: bool) -> None:
-    if not even_if_similar and (similar := _similar(form)):
-        st.session_state[_WARNED] = (form.twin, similar)
-        return
-    try:
-        invoice_id = runtime.current().create(
-            form.payload, actor=actor(), token=one_use(form.draft, form.payload), behaviour=behaviour
-        )
-    except InvalidInvoice as error:
-        st.session_state[_MISTAKES] = _beside_fields(error)
-        return
-    reads.watch(invoice_id)
-    say.later(
-        f"{form.payload['p_invoice_number'] or f'Invoice {invoice_id}'} was created and is on its way to TOC Online."
-    )
+def _close() -> None:
     st.session_state.pop(_DRAFT, None)
     _shut()
-    st.rerun()
 
 
-def _similar(form: Form) -> tuple[str, ...]:
-    if form.twin is None:
-        return ()
-    payer, total, day = form.twin
-    return runtime.current().similar_invoices(payer_team_id=payer, total=total, day=day)
+def _draw_form(opened: NewInvoice) -> None:
+    form.parties(opened)
+    form.number_and_date(opened)
+    _draw_amounts(opened)
+    form.remarks(opened)
+    form.rehearsal(opened)
+    opened.places[""] = st.empty()
+    if form.create_button(opened):
+        _create_unless_similar(opened)
+    _draw_warning(opened)
+    opened.show_mistakes()
 
 
-def _beside_fields(error: InvalidInvoice) -> Mapping[str, str]:
-    """Returns each field's mistakes; where the subtotal is wrong, what is computed from it is not blamed."""
-    mistakes: dict[str, str] = {}
-    for problem in error.problems:
-        mistakes[problem.field] = f"{mistakes.get(problem.field, '')} {problem.message}".strip()
+def _draw_amounts(opened: NewInvoice) -> None:
+    left, middle, right = st.columns([2, 2, 1.4])
+    with left:
+        subtotal = opened.takes_amount("header_subtotal", _amount(opened, "Subtotal", "subtotal", "1234.50"))
+    with middle:
+        rate = RATES[st.selectbox("VAT rate", list(RATES), key=opened.key("rate"), persist_state="page")]
+    with right:
+        currency = st.selectbox(
+            "Currency", CURRENCIES, key=opened.key("currency"), accept_new_options=True, persist_state="page"
+        )
+        opened.takes("currency_code", currency)
+    if rate is None:
+        vat = opened.takes_amount("header_vat", _amount(opened, "VAT amount", "vat", "0.00"))
+    else:
+        vat = None if subtotal is None else vat_of(subtotal, rate)
+        opened.takes("header_vat", None if vat is None else str(vat))
+    opened.total = None if subtotal is None or vat is None else subtotal + vat
+    with st.container(horizontal=True, horizontal_alignment="distribute", border=True):
+        for label, amount in (("VAT", vat), ("Total", opened.total)):
+            shown = say.plain(wording.money(amount, currency or "EUR")) if amount is not None else "–"
+            st.markdown(f"{label} **{shown}**", width="content")
+    opened.takes("header_total", str(opened.total) if opened.total is not None else None)
+
+
+def _amount(opened: NewInvoice, label: str, name: str, example: str) -> str:
+    return st.text_input(label, key=opened.key(name), placeholder=example, max_chars=LONGEST, persist_state="page")
+
+
+def _draw_warning(opened: NewInvoice) -> None:
+    warned_of, similar = st.session_state.get(_WARNED) or (None, ())
+    if warned_of is None or warned_of != opened.twin:
+        return
+    st.warning(
+        f"The same payer, total and date are already on {say.plain(', '.join(similar))}. Is this another invoice?",
+        icon=":material/content_copy:",
+    )
+    if form.create_button(opened, anyway=True):
+        _create(opened)
+
+
+def _create_unless_similar(opened: NewInvoice) -> None:
+    if similar := _similar(opened):
+        st.session_state[_WARNED] = (opened.twin, similar)
+    else:
+        _create(opened)
+
+
+def _create(opened: NewInvoice) -> None:
+    try:
+        form.create(opened, close=_close)
+    except InvalidInvoice as error:
+        opened.refuse(_mistakes(opened, error))
+
+
+def _mistakes(opened: NewInvoice, error: InvalidInvoice) -> dict[str, str]:
+    """Returns each field's mistakes; what is computed from a wrong amount is not blamed."""
+    mistakes = dict.fromkeys(opened.unclear, NO_AMOUNT) | form.beside_fields(error)
     if "header_subtotal" in mistakes:
         return {name: message for name, message in mistakes.items() if name not in FOLLOW_THE_SUBTOTAL}
+    if "header_vat" in mistakes:
+        mistakes.pop("header_total", None)
     return mistakes
+
+
+def _similar(opened: NewInvoice) -> tuple[str, ...]:
+    if opened.twin is None:
+        return ()
+    payer, total, day = opened.twin
+    return runtime.current().similar_invoices(payer_team_id=payer, total=total, day=day)

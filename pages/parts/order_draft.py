@@ -6,14 +6,13 @@ invoice.
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
+from pages.parts import say
+from pages.parts.tokens import is_draft, new_draft
 from toc_sync.model import InvalidInvoiceId, parse_invoice_id
 
 AT_MOST = 50
@@ -28,41 +27,24 @@ class Draft:
     token: str
 
 
-@dataclass(kw_only=True)
-class Form:
-    """One opened form: what it asks for, what is wrong with it, and the places beside the fields to say so."""
-
-    draft: Draft
-    payload: dict[str, object] = field(default_factory=dict)
-    mistakes: dict[str, str] = field(default_factory=dict)
-    places: dict[str, DeltaGenerator] = field(default_factory=dict)
-
-    def key(self, name: str) -> str:
-        """Returns the key of a field; the same after a server restart."""
-        return f"{name}_{self.draft.token}"
-
-    def takes(self, name: str, value: object) -> None:
-        """Takes over a field's value and leaves room for a mistake below it."""
-        self.payload[f"p_{name}"] = value
-        self.places[name] = st.empty()
-
-
 def current() -> Draft | None:
     """Returns what the URL asks to invoice, or None where it asks for nothing that could be an order."""
-    order_ids = _ids(st.query_params.get(_ORDERS, ""))
-    if not order_ids:
+    if _ORDERS not in st.query_params:
         return None
-    token = st.query_params.get(_TOKEN, "")
-    if not re.fullmatch(r"[0-9a-f]{32}", token):
-        token = uuid.uuid4().hex
-        st.query_params[_TOKEN] = token
-    return Draft(order_ids=order_ids, token=token)
+    order_ids = _ids(st.query_params[_ORDERS])
+    if not order_ids:
+        end()
+        say.later("The address asked for an invoice from orders, but names none.", good=False)
+        return None
+    if not is_draft(st.query_params.get(_TOKEN, "")):
+        st.query_params[_TOKEN] = new_draft()
+    return Draft(order_ids=order_ids, token=st.query_params[_TOKEN])
 
 
 def start(order_ids: Sequence[int]) -> None:
     """Begins an invoice from these orders; the next full run opens the drawer."""
     st.query_params[_ORDERS] = ",".join(str(order_id) for order_id in order_ids)
-    st.query_params[_TOKEN] = uuid.uuid4().hex
+    st.query_params[_TOKEN] = new_draft()
 
 
 def end() -> None:

@@ -9,22 +9,23 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import say
-from pages.parts.amounts import CENT, typed_amount
-from pages.parts.order_draft import Form
+from pages.parts.amounts import CENT, LONGEST, typed_amount
+from pages.parts.form import NO_AMOUNT, Form
 from toc_sync import wording
 from toc_sync.views import OrderRow
 
 NOTHING = Decimal("0.00")
-LONGEST = 20
-NO_AMOUNT = "Enter an amount such as 1234.50."
 
 
-def draw(form: Form, rows: Sequence[OrderRow]) -> None:
-    """Draws one amount per order and the header, and takes them into the form's payload."""
+def draw(form: Form, order_ids: Sequence[int], rows: Sequence[OrderRow]) -> None:
+    """Draws one amount per order and the header, and takes them into the form's payload.
+
+    `rows` are the orders among `order_ids` that exist.
+    """
     lines = {row: amount for row in rows if (amount := _draw_line(form, row)) is not None}
-    form.payload["p_invoice_order_ids"] = list(form.draft.order_ids)
+    form.payload["p_invoice_order_ids"] = list(order_ids)
     form.payload["p_subtotal_overrides"] = {row.order_id: str(amount) for row, amount in lines.items()}
-    if missing := set(form.draft.order_ids) - {row.order_id for row in rows}:
+    if missing := set(order_ids) - {row.order_id for row in rows}:
         form.mistakes["invoice_order_ids"] = f"Order {min(missing)} does not exist."
     subtotal = sum(lines.values(), NOTHING)
     vat = sum((row.vat_of(amount) for row, amount in lines.items()), NOTHING)
@@ -45,6 +46,7 @@ def _draw_line(form: Form, row: OrderRow) -> Decimal | None:
             key=form.key(f"amount_{row.order_id}"),
             max_chars=LONGEST,
             disabled=not row.can_invoice,
+            persist_state="page",
         )
         amount, mistake = _checked(row, typed)
         if mistake:
@@ -101,6 +103,7 @@ def _draw_header_amount(form: Form, place: DeltaGenerator, label: str, name: str
             key=form.key(f"{name}_{computed}"),
             help="What the lines add up to; may differ from it by a cent.",
             max_chars=LONGEST,
+            persist_state="page",
         )
         amount = typed_amount(typed)
         form.takes(name, str(amount) if amount is not None else typed)

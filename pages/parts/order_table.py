@@ -9,54 +9,36 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.parts import order_draft, order_filters, reads
+from pages.parts import order_draft, order_filters, paging, reads, say
 from pages.parts.ticks import Ticks
 from toc_sync import wording
 from toc_sync.model import Status
 from toc_sync.views import PAGE_SIZE, OrderFilter, OrderRow
 
-ROW_PX, PAGES_PX, AMOUNT_PX = 35, 360, 120
+PAGE = "order_page"
+PAGES_PX, AMOUNT_PX = 360, 120
 
 ticks: Ticks[OrderRow] = Ticks("orders", lambda row: row.order_id)
 
 
 def draw(wanted: OrderFilter) -> None:
     """Draws everything that a refresh reads anew."""
-    _start_over_when_the_filter_changes(wanted)
-    found = reads.orders(wanted, _asked_page())
+    if paging.is_other_list(PAGE, wanted):
+        ticks.clear()
+    asked = paging.asked(PAGE)
+    found = reads.orders(wanted, asked)
     if found.total == 0:
         _say_that_there_is_nothing(wanted)
         return
     bar, table, foot = st.container(), st.container(), st.container()
     with foot:
-        page = _choose_page(found.total)
-    if page != _asked_page():  # the address asked for a page that does not exist
+        page = paging.choose(PAGE, found.total, width=PAGES_PX)
+    if page != asked:  # the address asked for a page that does not exist
         found = reads.orders(wanted, page)
     with table:
-        _draw_table(found.rows)
+        ticks.table(found.rows, _as_frame(found.rows), _columns(found.rows), alt="Invoice orders")
     with bar:
         _draw_bar(found.rows, first=(page - 1) * PAGE_SIZE + 1, total=found.total)
-
-
-def _start_over_when_the_filter_changes(wanted: OrderFilter) -> None:
-    before = st.session_state.get("_listed_orders", wanted)
-    st.session_state["_listed_orders"] = wanted
-    if before != wanted:
-        st.session_state["order_page"] = 1
-        ticks.clear()
-
-
-def _asked_page() -> int:
-    asked = st.session_state.get("order_page") or st.query_params.get("order_page", "")
-    return int(asked) if str(asked).isdecimal() and 1 <= int(asked) < 10_000_000 else 1
-
-
-def _choose_page(total: int) -> int:
-    pages = -(-total // PAGE_SIZE)
-    if pages == 1:
-        return 1
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        return int(st.pagination(pages, key="order_page", bind="query-params", width=PAGES_PX))
 
 
 def _say_that_there_is_nothing(wanted: OrderFilter) -> None:
@@ -95,7 +77,7 @@ def _draw_bar(shown: Sequence[OrderRow], *, first: int, total: int) -> None:
         if obstacle:
             st.markdown(f":red[:material/error:] {obstacle}", width="content")
         else:
-            st.caption(f"{wording.amounts(_remaining(rows))} remains", width="content")
+            st.caption(f"{say.plain(wording.amounts(_remaining(rows)))} remains", width="content")
         st.button("Clear selection", icon=":material/close:", type="tertiary", key="clear_orders", on_click=ticks.clear)
 
 
@@ -116,25 +98,6 @@ def _elsewhere(rows: Sequence[OrderRow], shown: Sequence[OrderRow]) -> str:
 
 def _remaining(rows: Sequence[OrderRow]) -> dict[str, Decimal]:
     return {rows[0].currency_code: sum((row.remaining for row in rows), Decimal(0))}
-
-
-def _draw_table(rows: Sequence[OrderRow]) -> None:
-    key = ticks.table_key(rows)
-    event = st.dataframe(
-        _as_frame(rows),
-        key=key,
-        column_config=_columns(rows),
-        hide_index=True,
-        height=ROW_PX * (len(rows) + 1) + 3,
-        row_height=ROW_PX,
-        placeholder="",
-        selection_mode="multi-row",
-        selection_default={"selection": {"rows": ticks.positions(rows)}},
-        # A tick that arrives after the list has moved on still means the order it was set on.
-        on_select=lambda: ticks.tick_late(key, rows),
-        alt="Invoice orders",
-    )
-    ticks.tick(rows, event["selection"]["rows"])
 
 
 def _as_frame(rows: Sequence[OrderRow]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from functools import wraps
 from typing import ParamSpec
 
 import streamlit as st
+from streamlit_autorefresh import st_autorefresh  # type: ignore[import-untyped]
 
 from toc_sync.model import DatabaseUnavailable, Result, TocSyncError
 
@@ -17,6 +18,7 @@ _MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:^=@&")
 _LINK_OR_ICON = re.compile(r":(?=\S)|@(?=\S)|www", re.IGNORECASE)
 _JOINER = "\u2060"
 _NAMED_AT_MOST = 3
+_AGAIN_MS = 10_000
 
 P = ParamSpec("P")
 
@@ -58,14 +60,19 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def friendly(name: str = "page") -> Iterator[None]:
-    """Shows the sentence of an error that this project raises on purpose, and a way to try again where that helps."""
+def friendly(name: str = "page", *, ticks: bool = False) -> Iterator[None]:
+    """Shows the sentence of an error that this project raises on purpose.
+
+    Where trying again helps there is a button for it, and it happens by itself: here, unless what is drawn `ticks`.
+    """
     try:
         yield
     except TocSyncError as error:
         st.error(plain(str(error)), icon=":material/error:")
         if isinstance(error, DatabaseUnavailable):
             st.button("Try again", icon=":material/refresh:", key=f"try_again_{name}")
+            if not ticks:
+                st_autorefresh(interval=_AGAIN_MS, key=f"again_{name}")
 
 
 def safely(act: Callable[P, None]) -> Callable[P, None]:

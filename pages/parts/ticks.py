@@ -6,10 +6,13 @@ A table's key names the rows drawn in it and is never used twice, so that no tic
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from zlib import crc32
 
+import pandas as pd
 import streamlit as st
+
+ROW_PX = 35
 
 Row = TypeVar("Row")
 
@@ -24,6 +27,25 @@ class Ticks(Generic[Row]):
     def ticked(self) -> tuple[Row, ...]:
         """Returns the ticked rows as they were last drawn, also those that have moved off the page."""
         return tuple(self._rows().values())
+
+    def table(self, rows: Sequence[Row], frame: pd.DataFrame, columns: dict[str, Any], *, alt: str) -> None:
+        """Draws `rows`, whose cells are in `frame`, as a table whose rows can be ticked."""
+        key = self.table_key(rows)
+        event = st.dataframe(
+            frame,
+            key=key,
+            column_config=columns,
+            hide_index=True,
+            height=ROW_PX * (len(rows) + 1) + 3,
+            row_height=ROW_PX,
+            placeholder="",
+            selection_mode="multi-row",
+            selection_default={"selection": {"rows": self.positions(rows)}},
+            # A tick that arrives after the list has moved on still means the row it was set on.
+            on_select=lambda: self.tick_late(key, rows),
+            alt=alt,
+        )
+        self.tick(rows, event["selection"]["rows"])
 
     def table_key(self, rows: Sequence[Row]) -> str:
         """Returns the key of a table with these rows in this order: a new one whenever they are not those drawn before."""
