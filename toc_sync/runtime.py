@@ -9,42 +9,26 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from threading import Lock
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
-from toc_sync import installation, samples, status, sync, wording
-from toc_sync.database import current_time, reading, writing
+from toc_sync import installation, outbox, samples, sync, wording
+from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
     Refusal,
     Result,
-    SyncState,
-    UnknownInvoice,
     parse_invoice_id,
 )
 from toc_sync.new_invoice import parse_payload
 from toc_sync.opening import load_refusals, naming_the_database, open_database
+from toc_sync.reads import Reads
 from toc_sync.sandbox import Behaviour
 from toc_sync.settings import Settings, load_settings
 from toc_sync.typed import cleaned_reason, wrong_document_no
-from toc_sync.views import (
-    Choice,
-    InvoiceDetail,
-    InvoiceFilter,
-    InvoicePage,
-    InvoiceRow,
-    OrderFilter,
-    OrderPage,
-    OrderRow,
-    Overview,
-    WorkerRow,
-)
 from toc_sync.worker import Worker
 
 SCRIPT_TRIES_FOR_S = 60.0
@@ -52,108 +36,16 @@ SCRIPT_TRIES_FOR_S = 60.0
 log = logging.getLogger("toc_sync")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """What pages say about where they are: the label, whether nothing here is legal, and how often to refresh."""
-
-    label: str
-    sandbox: bool
-    refresh_s: float
-    threads: int
-    chooses_teams: bool
-
-
-class Runtime:
+class Runtime(Reads):
     """One process's access to the sync: its database, its way to the function, its verbs and its worker."""
 
     def __init__(self, settings: Settings, engine: Engine, refusals: tuple[Refusal, ...]) -> None:
-        self.settings = settings
-        self.engine = engine
-        self.refusals = refusals
+        super().__init__(settings, engine, refusals)
         self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None
         self._lock = Lock()
-
-    # What pages read -------------------------------------------------------------------------------------------------
-
-    @property
-    def environment(self) -> Environment:
-        """What pages say about where they are."""
-        return Environment(
-            label=self.settings.label,
-            sandbox=self.settings.uses_sandbox,
-            refresh_s=self.settings.toc_sync_refresh_seconds,
-            threads=self.settings.toc_sync_threads,
-            chooses_teams=self.settings.toc_create_invoice_rpc is None,
-        )
-
-    def list_invoices(self, wanted: InvoiceFilter, page: int = 1) -> InvoicePage:
-        """Returns one page of the invoice list."""
-        with self._reading() as (conn, now):
-            idempotent = self.settings.toc_function_is_idempotent
-            return status.list_invoices(conn, wanted, page=page, now=now, idempotent=idempotent)
-
-    def export_invoices(self, wanted: InvoiceFilter) -> list[InvoiceRow]:
-        """Returns every matching invoice, for a download."""
-        with self._reading() as (conn, now):
-            idempotent = self.settings.toc_function_is_idempotent
-            return list(status.export_invoices(conn, wanted, now=now, idempotent=idempotent))
-
-    def invoice_detail(self, invoice_id: object) -> InvoiceDetail:
-        """Returns everything about one invoice. Raises InvalidInvoiceId or UnknownInvoice."""
-        number = parse_invoice_id(invoice_id)
-        with self._reading() as (conn, now):
-            idempotent = self.settings.toc_function_is_idempotent
-            detail = status.read_detail(conn, number, self.refusals, now=now, idempotent=idempotent)
-        if detail is None:
-            raise UnknownInvoice(wording.unknown_invoice(number))
-        return detail
-
-    def overview(self) -> Overview:
-        """Returns the health of the sync."""
-        with self._reading() as (conn, now):
-            return status.read_overview(conn, now=now)
-
-    def presence(self) -> tuple[WorkerRow, ...]:
-        """Returns the programs that send."""
-        with self._reading() as (conn, now):
-            return status.read_presence(conn, now=now)
-
-    def list_orders(self, wanted: OrderFilter, page: int = 1) -> OrderPage:
-        """Returns one page of the order list."""
-        with self._reading() as (conn, _):
-            return status.list_orders(conn, wanted, page=page)
-
-    def orders(self, order_ids: Sequence[int]) -> tuple[OrderRow, ...]:
-        """Returns the named orders as they are now."""
-        with self._reading() as (conn, _):
-            return status.read_orders(conn, order_ids)
-
-    def teams(self) -> tuple[Choice, ...]:
-        """Returns all teams."""
-        with self._reading() as (conn, _):
-            return status.list_teams(conn)
-
-    def projects(self) -> tuple[Choice, ...]:
-        """Returns all projects."""
-        with self._reading() as (conn, _):
-            return status.list_projects(conn)
-
-    def teams_of_project(self, project_id: int | None) -> tuple[int | None, int | None]:
-        """Returns the usual issuer and payer of a project's invoices."""
-        with self._reading() as (conn, _):
-            return status.teams_of_project(conn, project_id)
-
-    def similar_invoices(self, *, payer_team_id: int, total: Decimal, day: date) -> tuple[str, ...]:
-        """Returns the numbers of invoices with the same payer, total and date."""
-        with self._reading() as (conn, _):
-            return status.similar_invoices(conn, payer_team_id=payer_team_id, total=total, day=day)
-
-    def remedy(self, refusal: str | None) -> Refusal | None:
-        """Returns the recognised refusal of that name: what to do, and who can do it."""
-        return next((known for known in self.refusals if known.name == refusal), None)
 
     @property
     def rehearsals(self) -> tuple[Behaviour, ...]:
@@ -223,16 +115,6 @@ class Runtime:
         self.changed()
         return result
 
-    def states(self, invoice_ids: Sequence[object]) -> list[SyncState]:
-        """Returns the state of each invoice, in the order asked. Raises InvalidInvoiceId or UnknownInvoice."""
-        numbers = [parse_invoice_id(invoice_id) for invoice_id in invoice_ids]
-        with reading(self.engine) as conn:
-            found = status.read_states(conn, numbers, self.refusals)
-        for number in numbers:
-            if number not in found:
-                raise UnknownInvoice(wording.unknown_invoice(number))
-        return [found[number] for number in numbers]
-
     def today(self) -> date:
         """Returns the day in Lisbon, where the law applies."""
         return datetime.now(wording.ZONE).date()
@@ -276,15 +158,13 @@ class Runtime:
             waits_s=self.settings.toc_sync_retry_waits,
             lease_s=self.settings.lease_s,
             idempotent=self.settings.toc_function_is_idempotent,
+            turns=outbox.Turns(
+                date_order=self.settings.toc_sync_date_order, per_issuer=self.settings.toc_sync_per_issuer
+            ),
         )
 
     def _sender(self, name: str, pause: Callable[[float], bool]) -> sync.Sender:
         return sync.Sender(engine=self.engine, edge=self.function.edge(), rules=self._rules(), name=name, pause=pause)
-
-    @contextmanager
-    def _reading(self) -> Iterator[tuple[Connection, datetime]]:
-        with reading(self.engine) as conn:
-            yield conn, current_time(conn)
 
 
 _current: Runtime | None = None

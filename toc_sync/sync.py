@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from toc_sync import billing, creation, outbox, wording
 from toc_sync.answer import clean_text
 from toc_sync.classify import classify
-from toc_sync.database import current_time, reading, writing
+from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.edge import Edge, uptime
 from toc_sync.model import (
     Claim,
@@ -52,12 +52,13 @@ log = logging.getLogger("toc_sync")
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How this installation sends: what refusals it recognises, how long it waits, how long a claim lasts."""
+    """How this installation sends: what refusals it recognises, how long it waits, who goes first."""
 
     refusals: tuple[Refusal, ...]
     waits_s: Sequence[float]
     lease_s: float
     idempotent: bool
+    turns: outbox.Turns = outbox.Turns()  # noqa: RUF009  # it is frozen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ def create_invoice(
     A `token` that made an invoice before returns that one: a double click creates one invoice. Raises InvalidInvoice.
     """
     with writing(engine) as conn:
-        now = current_time(conn)
+        now = queueing_time(conn)
         if token and (earlier := _made_before(conn, token, now)) is not None:
             return earlier
         if function:
@@ -117,7 +118,7 @@ def request_send(
 ) -> Result:
     """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice."""
     with writing(engine) as conn:
-        now = current_time(conn)
+        now = queueing_time(conn)
         invoice = _existing(conn, invoice_id)
         outbox.adopt(conn, invoice, rules.refusals, now=now)
         return outbox.request_send(
@@ -138,7 +139,7 @@ def resolve_as_synced(engine: Engine, invoice_id: int, document_no: str, *, acto
 def resolve_send_again(engine: Engine, invoice_id: int, *, actor: str, reason: str) -> Result:
     """Queues an invoice in doubt again because a person looked it up and it is not there."""
     with writing(engine) as conn:
-        now = current_time(conn)
+        now = queueing_time(conn)
         invoice = billing.read_invoice(conn, invoice_id)
         return outbox.resolve_send_again(
             conn, invoice, invoice_id, actor=clean_text(actor), reason=clean_text(reason), now=now
@@ -156,6 +157,7 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
                 worker=sender.name,
                 lease_s=sender.rules.lease_s,
                 refusals=sender.rules.refusals,
+                turns=sender.rules.turns,
                 now=current_time(conn),
                 invoice_id=invoice_id,
             )
@@ -204,7 +206,7 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> N
                     evidence_of(answer),
                     waits_s=sender.rules.waits_s,
                     jitter=jitter,
-                    now=current_time(conn),
+                    now=queueing_time(conn),  # whoever waited for its turn may go on, on any machine
                 )
             _log_attempt(claimed, verdict, settled, answer.duration_ms)
             return

@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 from types import FrameType
 
-from toc_sync import outbox, sync
+from toc_sync import outbox, signals, sync
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import DatabaseUnavailable
 
 POLL_S = 1.0
-"""How often the queue is looked at when nobody wakes the worker: other processes write to it too."""
+"""How often the queue is looked at when nobody wakes the worker: signals may not get through, and retries fall due."""
 
 UPKEEP_S = 2.0
 SWEEP_EVERY_S = 5.0
@@ -54,11 +54,14 @@ class Worker:
             Thread(target=self._dispatch_loop, name="toc-dispatch", daemon=True),
             Thread(target=self._upkeep_loop, name="toc-upkeep", daemon=True),
         )
+        self._hears = sender.engine.dialect.name == "postgresql"
+        # Not one of the loops: nothing is lost when it ends later, so the end need not wait for it.
+        self._listener = Thread(target=self._listen_loop, name="toc-listen", daemon=True)
 
     def start(self) -> None:
         """Starts sending."""
         log.info("worker-started name=%s threads=%s", self._sender.name, self._threads)
-        for loop in self._loops:
+        for loop in (*self._loops, self._listener):
             loop.start()
 
     def wake(self) -> None:
@@ -100,12 +103,24 @@ class Worker:
             self._guarded(self._upkeep)
             self._ended.wait(UPKEEP_S)
 
+    def _listen_loop(self) -> None:
+        while self._hears and not self._ended.is_set():
+            self._guarded(self._listen)
+
+    def _listen(self) -> bool:
+        try:
+            signals.listen(self._engine, self.wake, goes_on=lambda: not self._ended.is_set())
+        except signals.NotHeard:
+            log.warning("signals-not-heard: the queue is looked at every %g s instead (transaction pooler?)", POLL_S)
+            self._hears = False
+        return self._hears
+
     def _dispatch(self) -> bool:
         free = self._threads - self._busy
         if free <= 0:
             return False
         with reading(self._engine) as conn:
-            due = outbox.count_due(conn, now=current_time(conn), at_most=free)
+            due = outbox.count_due(conn, turns=self._sender.rules.turns, now=current_time(conn), at_most=free)
         for _ in range(due):
             with self._lock:
                 self._busy += 1
@@ -117,6 +132,7 @@ class Worker:
         try:
             while self._claiming and self._guarded(self._send_one):
                 self._on_change()
+                self._wake.set()  # what this one held back, by its date or its issuer, has its turn now
         finally:
             with self._lock:
                 self._busy -= 1

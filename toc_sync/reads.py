@@ -1,0 +1,149 @@
+"""What pages and scripts may ask: each question opens one reading transaction and goes to the room that answers it.
+
+Reading never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, Engine
+
+from toc_sync import status, wording
+from toc_sync.database import current_time, reading
+from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
+from toc_sync.settings import Settings
+from toc_sync.views import (
+    Choice,
+    InvoiceDetail,
+    InvoiceFilter,
+    InvoicePage,
+    InvoiceRow,
+    OrderFilter,
+    OrderPage,
+    OrderRow,
+    Overview,
+    Proof,
+    WorkerRow,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What pages say about where they are: the label, whether nothing here is legal, and how often to refresh."""
+
+    label: str
+    sandbox: bool
+    refresh_s: float
+    threads: int
+    chooses_teams: bool
+
+
+class Reads:
+    """The questions that can be asked of one database."""
+
+    def __init__(self, settings: Settings, engine: Engine, refusals: tuple[Refusal, ...]) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.refusals = refusals
+
+    @property
+    def environment(self) -> Environment:
+        """What pages say about where they are."""
+        return Environment(
+            label=self.settings.label,
+            sandbox=self.settings.uses_sandbox,
+            refresh_s=self.settings.toc_sync_refresh_seconds,
+            threads=self.settings.toc_sync_threads,
+            chooses_teams=self.settings.toc_create_invoice_rpc is None,
+        )
+
+    def list_invoices(self, wanted: InvoiceFilter, page: int = 1) -> InvoicePage:
+        """Returns one page of the invoice list."""
+        with self._reading() as (conn, now):
+            idempotent = self.settings.toc_function_is_idempotent
+            return status.list_invoices(conn, wanted, page=page, now=now, idempotent=idempotent)
+
+    def export_invoices(self, wanted: InvoiceFilter) -> list[InvoiceRow]:
+        """Returns every matching invoice, for a download."""
+        with self._reading() as (conn, now):
+            idempotent = self.settings.toc_function_is_idempotent
+            return list(status.export_invoices(conn, wanted, now=now, idempotent=idempotent))
+
+    def invoice_detail(self, invoice_id: object) -> InvoiceDetail:
+        """Returns everything about one invoice. Raises InvalidInvoiceId or UnknownInvoice."""
+        number = parse_invoice_id(invoice_id)
+        with self._reading() as (conn, now):
+            idempotent = self.settings.toc_function_is_idempotent
+            detail = status.read_detail(conn, number, self.refusals, now=now, idempotent=idempotent)
+        if detail is None:
+            raise UnknownInvoice(wording.unknown_invoice(number))
+        return detail
+
+    def overview(self) -> Overview:
+        """Returns the health of the sync."""
+        with self._reading() as (conn, now):
+            return status.read_overview(conn, now=now)
+
+    def presence(self) -> tuple[WorkerRow, ...]:
+        """Returns the programs that send."""
+        with self._reading() as (conn, now):
+            return status.read_presence(conn, now=now)
+
+    def prove(self) -> tuple[Proof, ...]:
+        """Returns, for each invariant of the sync, which invoices break it."""
+        with self._reading() as (conn, now):
+            return status.prove(conn, now=now)
+
+    def list_orders(self, wanted: OrderFilter, page: int = 1) -> OrderPage:
+        """Returns one page of the order list."""
+        with self._reading() as (conn, _):
+            return status.list_orders(conn, wanted, page=page)
+
+    def orders(self, order_ids: Sequence[int]) -> tuple[OrderRow, ...]:
+        """Returns the named orders as they are now."""
+        with self._reading() as (conn, _):
+            return status.read_orders(conn, order_ids)
+
+    def teams(self) -> tuple[Choice, ...]:
+        """Returns all teams."""
+        with self._reading() as (conn, _):
+            return status.list_teams(conn)
+
+    def projects(self) -> tuple[Choice, ...]:
+        """Returns all projects."""
+        with self._reading() as (conn, _):
+            return status.list_projects(conn)
+
+    def teams_of_project(self, project_id: int | None) -> tuple[int | None, int | None]:
+        """Returns the usual issuer and payer of a project's invoices."""
+        with self._reading() as (conn, _):
+            return status.teams_of_project(conn, project_id)
+
+    def similar_invoices(self, *, payer_team_id: int, total: Decimal, day: date) -> tuple[str, ...]:
+        """Returns the numbers of invoices with the same payer, total and date."""
+        with self._reading() as (conn, _):
+            return status.similar_invoices(conn, payer_team_id=payer_team_id, total=total, day=day)
+
+    def remedy(self, refusal: str | None) -> Refusal | None:
+        """Returns the recognised refusal of that name: what to do, and who can do it."""
+        return next((known for known in self.refusals if known.name == refusal), None)
+
+    def states(self, invoice_ids: Sequence[object]) -> list[SyncState]:
+        """Returns the state of each invoice, in the order asked. Raises InvalidInvoiceId or UnknownInvoice."""
+        numbers = [parse_invoice_id(invoice_id) for invoice_id in invoice_ids]
+        with reading(self.engine) as conn:
+            found = status.read_states(conn, numbers, self.refusals)
+        for number in numbers:
+            if number not in found:
+                raise UnknownInvoice(wording.unknown_invoice(number))
+        return [found[number] for number in numbers]
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Connection, datetime]]:
+        with reading(self.engine) as conn:
+            yield conn, current_time(conn)
