@@ -126,6 +126,7 @@ def replay(conn, record: dict, attempts: list[dict]) -> None:
             worker=attempt["worker"],
             lease_s=200,
             refusals=REFUSALS,
+            turns=outbox.Turns(date_order=False),  # each story is told by itself
             now=attempt["started_at"],
             invoice_id=invoice_id,
         )
