@@ -47,6 +47,7 @@ class Worker:
         self._ended = Event()
         self._lock = Lock()
         self._busy = 0
+        self._seat_wanted = False
         self._swept_to = 0
         self._due_at: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="toc-send")
@@ -118,6 +119,7 @@ class Worker:
     def _dispatch(self) -> bool:
         free = self._threads - self._busy
         if free <= 0:
+            self._seat_wanted = True
             return False
         with reading(self._engine) as conn:
             due = outbox.count_due(conn, turns=self._sender.rules.turns, now=current_time(conn), at_most=free)
@@ -136,7 +138,11 @@ class Worker:
         finally:
             with self._lock:
                 self._busy -= 1
-            self._wake.set()
+            # Only if a seat was wanted meanwhile: while a frozen process elsewhere holds the one record that is due, a
+            # wake-up after every vain claim would never come to rest.
+            if self._seat_wanted:
+                self._seat_wanted = False
+                self._wake.set()
 
     def _send_one(self) -> bool:
         return sync.run_one(self._sender)

@@ -4,7 +4,7 @@ SQL in the caller's connection, locked in one order everywhere (record, attempt,
 as an argument, never uses the network. The invariants live here and in the schema, not in the care of callers.
 """
 
-from toc_sync.outbox.claims import Dropped, claim, count_due, next_due_at
+from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.observe import adopt_missing, observe_recent, sweep
 from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
@@ -28,7 +28,6 @@ __all__ = [
     "enqueue",
     "lock_record",
     "log_action",
-    "next_due_at",
     "observe_recent",
     "request_send",
     "rescue",

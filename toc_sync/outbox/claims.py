@@ -59,13 +59,6 @@ def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) ->
     return conn.execute(_count(turns), {"now": now, "at_most": at_most}).scalar_one()
 
 
-def next_due_at(conn: Connection, *, now: datetime) -> datetime | None:
-    """Returns when the next waiting invoice becomes due, or None when none waits for a time."""
-    later = and_(records.c.status == Status.QUEUED, records.c.not_before > now)
-    earliest: datetime | None = conn.execute(select(func.min(records.c.not_before)).where(later)).scalar_one()
-    return earliest
-
-
 def _choose(conn: Connection, turns: Turns, invoice_id: int | None, now: datetime) -> RowMapping | None:
     """Locks and returns the record that goes next; one that somebody else is claiming is passed over."""
     query = _next_in_line(turns)
