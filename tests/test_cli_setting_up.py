@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, func, inspect, select
 
 from tests.billing_desk import KEY, Desk, billing_desk
+from tests.broken_wire import BrokenWire
 from tests.stand_in import StandIn
 from toc_sync import installation, samples
 from toc_sync.cli import program
@@ -180,11 +181,13 @@ def test_seed_refuses_beside_a_real_function(desk, monkeypatch):
 def test_check_asks_the_function_without_an_invoice(desk, answer, function_is_good, key_is_good):
     desk.function.answer(None, answer)
     result = run("check")
-    database, function, key = result.stdout.splitlines()
+    database, *signals, function, key = result.stdout.splitlines()
     assert database.startswith("✓ database: ")
     assert function.startswith("✓" if function_is_good else "✗"), function
     assert key.startswith("✓" if key_is_good else "✗"), key
     assert result.exit_code == (0 if function_is_good and key_is_good else 1)
+    on_postgresql = desk.engine.dialect.name == "postgresql"
+    assert signals == (["✓ signals: They reach every worker at once."] if on_postgresql else [])
     assert KEY not in result.output
     assert {(request.body, request.headers.get("content-type")) for request in desk.function.requests} <= {(b"", None)}
 
@@ -192,6 +195,17 @@ def test_check_asks_the_function_without_an_invoice(desk, answer, function_is_go
 def test_check_changes_nothing(desk):
     assert run("check").exit_code == 0
     assert marker(desk.engine, installation.FUNCTION_HOST) is None
+
+
+def test_check_says_what_a_transaction_pooler_costs(postgres_url, monkeypatch):
+    monkeypatch.setenv("TOC_SYNC_SANDBOX", "true")
+    with BrokenWire(postgres_url) as wire:
+        monkeypatch.setenv("DATABASE_URL", wire.url)
+        run("init-db")
+        wire.swallow_signals()
+        result = run("check")
+    assert result.exit_code == 0
+    assert "signals: Lost on the way (a transaction pooler?): workers look at the queue every second" in result.stdout
 
 
 def test_check_finds_that_our_tables_are_missing(empty):

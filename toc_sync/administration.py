@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toc_sync import installation, outbox, samples
+from toc_sync import installation, outbox, samples, signals
 from toc_sync.classify import classify
 from toc_sync.database import current_time, reading, writing
-from toc_sync.model import NoReply, Outcome, Reply, SettingsError
+from toc_sync.model import DatabaseUnavailable, NoReply, Outcome, Reply, SettingsError
 from toc_sync.opening import naming_the_database
 from toc_sync.runtime import Runtime, connect
 from toc_sync.settings import Settings
@@ -74,6 +74,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
     wrong = _wrong_with_database(runtime)
     yield Finding(subject="database", good=not wrong, sentence=wrong or f"{kind} answers, and all tables are there.")
+    if settings.uses_postgresql and not wrong:
+        yield _check_signals(runtime)
     yield from _check_function(runtime)
 
 
@@ -94,6 +96,18 @@ def _wrong_with_database(runtime: Runtime) -> str | None:
             return installation.find_mix_up(conn, function_url=runtime.function.url)
     except SettingsError as error:
         return str(error)
+
+
+def _check_signals(runtime: Runtime) -> Finding:
+    try:
+        heard = signals.get_through(runtime.engine)
+    except DatabaseUnavailable as error:
+        return Finding(subject="signals", good=False, sentence=str(error))
+    lost = (
+        "Lost on the way (a transaction pooler?): workers look at the queue every second instead,"
+        " so an invoice may leave up to a second later."
+    )
+    return Finding(subject="signals", good=True, sentence="They reach every worker at once." if heard else lost)
 
 
 def _check_function(runtime: Runtime) -> Iterator[Finding]:

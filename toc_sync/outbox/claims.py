@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Integer, RowMapping, Select, and_, bindparam, func, select
+from sqlalchemy import Connection, Integer, RowMapping, Select, bindparam, func, select
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger
