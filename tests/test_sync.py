@@ -14,10 +14,11 @@ from sqlalchemy.engine import Engine
 
 from tests.broken_wire import BrokenWire
 from tests.core import ISSUED, REJECTED, Desk, open_desk
+from tests.live_app import wait_until
 from toc_sync import database, sync
 from toc_sync.database import open_engine
 from toc_sync.edge import uptime
-from toc_sync.model import DatabaseUnavailable, Status, UnknownInvoice
+from toc_sync.model import Claim, DatabaseUnavailable, Status, UnknownInvoice
 from toc_sync.tables import issued_client_invoices, sync_attempts
 
 SECRET_IN_A_BODY = "Rua das Flores 7"
@@ -75,7 +76,8 @@ def test_an_uncertain_claim_that_somebody_else_has_taken_meanwhile_is_left_to_th
 
     @event.listens_for(wired.engine, "handle_error", once=True)
     def take_it(_: object) -> None:
-        postgres_desk.claim(invoice_id)
+        # The server needs a moment to notice that the wire is cut and to let go of the record.
+        wait_until(lambda: isinstance(postgres_desk.try_claim(invoice_id), Claim))
 
     with pytest.raises(DatabaseUnavailable):
         wired.send()
