@@ -138,6 +138,10 @@ def _create_sync_records(schema: str | None) -> None:
         sa.PrimaryKeyConstraint("invoice_id"),
         schema=schema,
     )
+    _index_sync_records(schema)
+
+
+def _index_sync_records(schema: str | None) -> None:
     op.create_index("ix_records_date", "sync_records", ["invoice_date", "invoice_id"], schema=schema)
     op.create_index("ix_records_document", "sync_records", ["document_no"], schema=schema)
     op.create_index(
