@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as TookTooLong
 from sqlalchemy import func, select
 
 from tests.live_app import live_app, wait_until
@@ -82,9 +83,18 @@ def fill(page: Page, label: str, text: str, *, nth: int = 0) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
+    """Chooses in a select box; a page that is drawn anew meanwhile closes its list, so that it is opened again."""
     field = page.get_by_role("dialog").get_by_role("combobox", name=label)
-    field.fill(option)
-    page.get_by_role("option", name=option).click()
+
+    def chosen() -> bool:
+        field.fill(option)
+        try:
+            page.get_by_role("option", name=option).click(timeout=2_000)
+        except TookTooLong:
+            return False
+        return True
+
+    wait_until(chosen, within_s=20)
     settle(page)
 
 
@@ -190,6 +200,8 @@ def test_a_half_typed_form_survives_the_refresh_and_a_new_server(office, app, pa
     app.stop()
     with live_app(tmp_path, environment_of(tmp_path), port=urlsplit(app.url).port):
         fields = drawer(page)
+        expect(fields.get_by_role("button", name="Create invoice")).to_be_enabled(timeout=20_000)  # connected again
+        settle(page)
         fill(page, "Notes", "typed later")
         expect(fields.get_by_label("Invoice number")).to_have_value("HALF 1")
         expect(fields.get_by_label("Amount without VAT")).to_have_value("12.34")
