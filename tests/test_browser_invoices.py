@@ -208,13 +208,19 @@ def test_a_half_filled_form_survives_a_new_server(page, tmp_path, monkeypatch):
     with live_app(tmp_path / "app", environment_of(tmp_path)) as app:
         visit(page, app, "")
         create = fill_new_invoice(page, "SURVIVOR 1")
+        idle = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
+        expect(page.get_by_role("dialog").get_by_text("Total €135.92")).to_be_visible(timeout=SLOW)
+        expect(idle).to_be_attached(timeout=SLOW)
         app.stop()
     with live_app(tmp_path / "app", environment_of(tmp_path), port=urlsplit(app.url).port):
         expect(page.locator("[data-test-connection-state=CONNECTED]")).to_be_attached(timeout=SLOW)
         drawer = page.get_by_role("dialog")
+        expect(create).to_be_enabled(timeout=SLOW)
+        expect(drawer.get_by_text("Total €135.92")).to_be_visible(timeout=SLOW)
+        expect(idle).to_be_attached(timeout=SLOW)
         drawer.get_by_label("Notes").fill("typed later")
         drawer.get_by_label("Notes").press("Tab")
-        expect(drawer.get_by_text("Total €135.92")).to_be_visible(timeout=SLOW)
+        expect(idle).to_be_attached(timeout=SLOW)
         create.click()
         (invoice_id,) = wait_until(lambda: office.ids("SURVIVOR 1"))
     assert office.runtime.invoice_detail(invoice_id).notes == "typed later"
