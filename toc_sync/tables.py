@@ -174,6 +174,12 @@ sync_records = Table(
     Column("declared_by", Text),
     # The kind of a doubt that a retry has not settled yet (only where the function refuses a second issue by itself).
     Column("open_doubt", Text),
+    # Since when it has been in doubt without a break; empty for every other status.
+    Column("doubt_since", Instant),
+    # How often a doubt was retried without a person (only where the function refuses a second issue by itself).
+    Column("doubt_retries", Integer, nullable=False, server_default="0"),
+    # The closing of the gate during which this invoice last had to wait.
+    Column("gate_log_id", BigInteger),
     Column("warning", Text),
     Column("synced_at", Instant),
     Column("queued_at", Instant),
@@ -220,6 +226,13 @@ sync_records = Table(
     Index("ix_records_issuer", "issuer_team_id", "invoice_id"),
     Index("ix_records_payer", "payer_team_id", "invoice_id"),
     Index("ix_records_document", "document_no"),
+    Index(
+        "ix_records_gate",
+        "gate_log_id",
+        "status",
+        postgresql_where=text("gate_log_id IS NOT NULL"),
+        sqlite_where=text("gate_log_id IS NOT NULL"),
+    ),
 )
 
 sync_attempts = Table(
@@ -279,9 +292,67 @@ sync_workers = Table(
     "sync_workers",
     ours,
     Column("name", Text, primary_key=True),
+    Column("host", Text),
+    Column("version", Text),
     Column("threads", Integer, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
+)
+
+gate = Table(
+    "gate",
+    ours,
+    # One row for all processes of this database; it is there from the first migration that knows it.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("cause", Text),
+    Column("since", Instant),
+    Column("changed_by", Text),
+    Column("reason", Text),
+    # How many answers in a row meant that the function or its platform is down.
+    Column("failures_in_row", Integer, nullable=False, server_default="0"),
+    Column("probe_at", Instant),
+    Column("probe_wait_s", Integer),
+    # The entry of the log that is open, or else the newest one.
+    Column("log_id", BigInteger),
+    # Which database this is (PostgreSQL: system identifier and timeline), as a person last saw it.
+    Column("database_identity", Text),
+)
+
+gate_log = Table(
+    "gate_log",
+    ours,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("cause", Text, nullable=False),
+    Column("closed_at", Instant, nullable=False),
+    Column("closed_by", Text, nullable=False),
+    Column("reason", Text),
+    Column("opened_at", Instant),
+    Column("opened_by", Text),
+)
+
+taught_refusals = Table(
+    "taught_refusals",
+    ours,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("pattern", Text, nullable=False),
+    Column("example", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("fixer", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("taught_by", Text, nullable=False),
+    Column("taught_at", Instant, nullable=False),
+    Column("withdrawn_by", Text),
+    Column("withdrawn_at", Instant),
+    Column("withdrawn_reason", Text),
+    Index(
+        "uq_taught_name",
+        "name",
+        unique=True,
+        postgresql_where=text("withdrawn_at IS NULL"),
+        sqlite_where=text("withdrawn_at IS NULL"),
+    ),
 )
 
 markers = Table("markers", ours, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

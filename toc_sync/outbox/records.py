@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from toc_sync import api_response, policy, wording
@@ -61,6 +61,7 @@ def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: dateti
     # Rows that are inserted together have the same columns.
     unknown = dict.fromkeys(("document_no", "synced_at", "success_value", "last_attempt_at", "open_doubt"))
     values = new_record(invoice, now) | unknown | reading_of(invoice, refusals, now=now)
+    values["doubt_since"] = (values["last_attempt_at"] or now) if values["status"] == Status.IN_DOUBT else None
     return values | {"search_text": searchable(*(values[column.name] for column in _SEARCHED))}
 
 
@@ -130,12 +131,18 @@ def current_status(conn: Connection, invoice_id: int) -> Status:
 
 
 def update_record(conn: Connection, invoice_id: int, values: dict[str, Any], *, now: datetime) -> None:
-    """Changes a record; what can be searched follows."""
+    """Changes a record; what can be searched follows, and since when it has been in doubt."""
     where = records.c.invoice_id == invoice_id
+    if "status" in values:
+        values = values | {"doubt_since": _doubt_since(Status(values["status"]), now)}
     conn.execute(records.update().where(where).values(values | {"updated_at": now}))
     if values.keys() & {column.name for column in _SEARCHED}:
         texts = conn.execute(select(*_SEARCHED).where(where)).one()
         conn.execute(records.update().where(where).values(search_text=searchable(*texts)))
+
+
+def _doubt_since(status: Status, now: datetime) -> Any:
+    return func.coalesce(records.c.doubt_since, now) if status is Status.IN_DOUBT else None
 
 
 def searchable(*texts: str | None) -> str:
@@ -184,6 +191,7 @@ def new_record(invoice: Invoice, now: datetime) -> dict[str, Any]:
         "invoice_id": invoice.invoice_id,
         "attempt_count": 0,
         "undelivered_tries": 0,
+        "doubt_retries": 0,
         "created_at": now,
         "updated_at": now,
         "api_fingerprint": invoice.api_fingerprint,

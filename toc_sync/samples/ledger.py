@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from toc_sync import api_response, wording
-from toc_sync.model import Invoice, Outcome, Trigger, Verdict
+from toc_sync.model import Invoice, Outcome, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import follow
 from toc_sync.outbox.records import adopted_record, ended_values, new_record, searchable, synced_values
 from toc_sync.outbox.settlement import Evidence
@@ -71,7 +71,7 @@ def _sent_here(history: History) -> Rows:
             history.document_no, at=history.known_at, by=by, reason=wording.FOUND, previous=found
         )
         record |= synced_values(history.document_no, found, now=history.known_at)
-        record |= {"declared_by": by, "updated_at": history.known_at}
+        record |= {"declared_by": by, "doubt_since": None, "updated_at": history.known_at}
         actions.append(_declaration_row(history, by))
     texts = (record[name] for name in ("invoice_number", "payer", "document_no", "error"))
     record["search_text"] = searchable(*texts)
@@ -107,7 +107,9 @@ def _settled(record: dict[str, Any], step: Step, verdict: Verdict, found: object
         duration_ms=step.duration_ms,
         now=step.finished_at,
     )
-    return record | ended_values() | following.values, following.written or found
+    record |= ended_values() | following.values
+    record["doubt_since"] = step.finished_at if record["status"] == Status.IN_DOUBT else None
+    return record, following.written or found
 
 
 def _issued(history: History, step: Step) -> Answer:
