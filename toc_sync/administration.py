@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toc_sync import installation, outbox, samples, signals
+from toc_sync import installation, outbox, samples, signals, wording_gate
 from toc_sync.classify import classify
-from toc_sync.database import current_time, reading, writing
-from toc_sync.model import DatabaseUnavailable, NoReply, Outcome, Reply, SettingsError
+from toc_sync.database import current_time, queueing_time, reading, writing
+from toc_sync.model import DatabaseUnavailable, GateState, NoReply, Outcome, Reply, SettingsError
 from toc_sync.opening import naming_the_database
 from toc_sync.runtime import Runtime, connect
 from toc_sync.settings import Settings
@@ -68,15 +68,21 @@ def accept_function(settings: Settings, *, actor: str) -> str:
     return host
 
 
-def check(settings: Settings) -> Iterator[Finding]:
-    """Looks at the database, the function and its key, changes nothing and can issue nothing; yields what it finds."""
+def check(settings: Settings, *, actor: str) -> Iterator[Finding]:
+    """Looks at the database, the function and its key, and can issue nothing; yields what it finds.
+
+    Where the gate had closed by itself and all is well now, it is opened; nothing else changes.
+    """
     runtime = connect(settings)
     kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
     wrong = _wrong_with_database(runtime)
     yield Finding(subject="database", good=not wrong, sentence=wrong or f"{kind} answers, and all tables are there.")
     if settings.uses_postgresql and not wrong:
         yield _check_signals(runtime)
-    yield from _check_function(runtime)
+    findings = list(_check_function(runtime))
+    yield from findings
+    if not wrong:
+        yield _check_gate(runtime, works=all(finding.good for finding in findings), actor=actor)
 
 
 def verify(settings: Settings) -> tuple[Proof, ...]:
@@ -108,6 +114,21 @@ def _check_signals(runtime: Runtime) -> Finding:
         " so an invoice may leave up to a second later."
     )
     return Finding(subject="signals", good=True, sentence="They reach every worker at once." if heard else lost)
+
+
+def _check_gate(runtime: Runtime, *, works: bool, actor: str) -> Finding:
+    if works:
+        with writing(runtime.engine) as conn:
+            if outbox.open_after_check(conn, actor=actor, now=queueing_time(conn)):
+                return Finding(subject="gate", good=True, sentence="It had closed by itself and is open again.")
+    with reading(runtime.engine) as conn:
+        gate = outbox.read_gate(conn)
+    if gate.is_open:
+        return Finding(subject="gate", good=True, sentence="Invoices may leave.")
+    stopped = wording_gate.gate_state(gate.state, gate.since, gate.changed_by)
+    # A pause is somebody's wish, not a fault.
+    is_fault = gate.state is GateState.CLOSED or gate.database_changed
+    return Finding(subject="gate", good=not is_fault, sentence=f"{stopped} {gate.reason or ''}".strip())
 
 
 def _check_function(runtime: Runtime) -> Iterator[Finding]:

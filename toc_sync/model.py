@@ -74,6 +74,25 @@ class Trigger(StrEnum):
     SEND_AGAIN = "send_again"
 
 
+class GateState(StrEnum):
+    """Whether invoices may leave."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    """The function or its platform does not work. It opens by itself after an outage, else a person opens it."""
+    PAUSED = "paused"
+    """A person, or a changed database, stopped the sending. Only a person resumes it."""
+
+
+class GateCause(StrEnum):
+    """Why the gate is not open."""
+
+    OUTAGE = "outage"
+    CONFIGURATION = "configuration"
+    PERSON = "person"
+    DATABASE = "database"
+
+
 class Fixer(StrEnum):
     """Who can put a refused invoice right."""
 
@@ -182,6 +201,8 @@ class Claim:
     lease_until: datetime
     started_at: datetime
     worker: str
+    is_probe: bool = False
+    """Sent through a closed gate, to learn whether the function works again; it uses up no try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,11 +227,11 @@ class SyncState:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a verb did, or why it refused, as one sentence for a person."""
+    """What a verb did, or why it refused, as one sentence for a person; `invoice_id` where it concerns one invoice."""
 
     done: bool
     message: str
-    invoice_id: int
+    invoice_id: int | None = None
     status: Status | None = None
 
 

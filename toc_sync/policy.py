@@ -88,6 +88,11 @@ def decide(
     return Decision(status=status, error_kind=verdict.error_kind, not_before=None)
 
 
+def waits_for_gate(verdict: Verdict, *, now: datetime) -> Decision:
+    """Returns where a probe of a closed gate goes that did not arrive: back in line, as if it had never been tried."""
+    return Decision(status=Status.QUEUED, error_kind=verdict.error_kind, not_before=now)
+
+
 def is_firmer_than_lost(verdict: Verdict) -> bool:
     """Tells whether a late answer settles more than "the sender stopped before one came"."""
     return verdict.error_kind is not ErrorKind.LOST

@@ -28,7 +28,7 @@ from toc_sync.views import (
     OrderRow,
     Overview,
     Proof,
-    WorkerRow,
+    Sending,
 )
 
 
@@ -89,10 +89,10 @@ class Reads:
         with self._reading() as (conn, now):
             return status.read_overview(conn, now=now)
 
-    def presence(self) -> tuple[WorkerRow, ...]:
-        """Returns the programs that send."""
+    def sending(self) -> Sending:
+        """Returns whether anything is sending: which programs are alive, and the gate."""
         with self._reading() as (conn, now):
-            return status.read_presence(conn, now=now)
+            return status.read_sending(conn, now=now)
 
     def prove(self) -> tuple[Proof, ...]:
         """Returns, for each invariant of the sync, which invoices break it."""

@@ -29,6 +29,7 @@ from toc_sync.reads import Reads
 from toc_sync.sandbox import Behaviour
 from toc_sync.settings import Settings, load_settings
 from toc_sync.typed import cleaned_reason, wrong_document_no
+from toc_sync.verbs.gate import GateVerbs
 from toc_sync.worker import Worker
 
 SCRIPT_TRIES_FOR_S = 60.0
@@ -42,6 +43,7 @@ class Runtime(Reads):
     def __init__(self, settings: Settings, engine: Engine, refusals: tuple[Refusal, ...]) -> None:
         super().__init__(settings, engine, refusals)
         self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
+        self.gate = GateVerbs(engine, self.changed)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None
@@ -198,6 +200,7 @@ def open_runtime(settings: Settings) -> Runtime:
     with naming_the_database(), writing(runtime.engine) as conn:
         is_new = installation.prepare(conn, may_create_billing=settings.database_url is None)
         installation.check_environment(conn, function_url=runtime.function.url)
+        outbox.know_database(conn)
         if is_new and settings.uses_sandbox:
             runtime.function.rehearse(samples.seed(conn, now=current_time(conn)))
     return runtime

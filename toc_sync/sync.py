@@ -11,16 +11,16 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import count
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from toc_sync import billing, creation, outbox, wording
+from toc_sync import billing, creation, outbox, wording, wording_gate
 from toc_sync.answer import clean_text
 from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.edge import Edge, uptime
+from toc_sync.gating import Answer, concerns_the_gate
 from toc_sync.model import (
     Claim,
     DatabaseUnavailable,
@@ -169,7 +169,7 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
         raise
     if isinstance(claimed, Claim):
         answer = sender.edge.send(claimed.invoice_id, claimed.request_id, not_after=started_at + SEND_WITHIN_S)
-        _write_outcome(sender, claimed, answer)
+        _tell_gate(sender, claimed, _write_outcome(sender, claimed, answer))
     elif claimed:
         log.info("dropped invoice=%s status=%s", claimed.invoice_id, claimed.status)
     return claimed is not None
@@ -182,9 +182,17 @@ def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
         return requested
     run_one(sender, invoice_id)
     status = _current_status(sender, invoice_id)
+    if status is Status.QUEUED and (waits := _waits_for_gate(sender)):
+        return Result(done=True, message=waits, invoice_id=invoice_id, status=status)
     while status is Status.SYNCING and sender.pause(LOOK_AGAIN_S):  # a worker was faster: its answer is awaited
         status = _current_status(sender, invoice_id)
     return Result(done=True, message=wording.STATUS_MEANINGS[status], invoice_id=invoice_id, status=status)
+
+
+def _waits_for_gate(sender: Sender) -> str | None:
+    with reading(sender.engine) as conn:
+        gate = outbox.read_gate(conn)
+    return None if gate.is_open else wording_gate.waits_for_gate(gate.state, gate.since, gate.changed_by)
 
 
 def _current_status(sender: Sender, invoice_id: int) -> Status:
@@ -192,11 +200,32 @@ def _current_status(sender: Sender, invoice_id: int) -> Status:
         return outbox.current_status(conn, invoice_id)
 
 
-def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> None:
+def mind_gate(engine: Engine) -> None:
+    """Closes or opens the gate as the last answers demand; all workers hear of it."""
+    with writing(engine) as conn:
+        before = outbox.read_gate(conn)
+        gate = outbox.mind_gate(conn, now=queueing_time(conn))
+    if gate.cause is not before.cause:
+        log.warning("gate state=%s cause=%s reason=%r", gate.state, gate.cause or "-", gate.reason)
+
+
+def _tell_gate(sender: Sender, claimed: Claim, verdict: Verdict) -> None:
+    """Lets the gate look at an answer that may change it; if that fails now, the next such answer or the upkeep does."""
+    answer = Answer(outcome=verdict.outcome, error_kind=verdict.error_kind, http_status=verdict.http_status)
+    if not (claimed.is_probe or concerns_the_gate(answer)):
+        return
+    try:
+        mind_gate(sender.engine)
+    except (DatabaseUnavailable, DBAPIError) as error:
+        log.warning("gate-not-minded error=%s", type(error).__name__)
+
+
+def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> Verdict:
     """Writes what an attempt came to, and keeps trying while the database is away: the answer exists only here."""
     verdict = classify(answer, sender.rules.refusals)
     jitter = random.random()
-    for tries in count():
+    tries = 0
+    while True:
         try:
             with writing(sender.engine) as conn:
                 settled = outbox.settle(
@@ -209,7 +238,7 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> N
                     now=queueing_time(conn),  # whoever waited for its turn may go on, on any machine
                 )
             _log_attempt(claimed, verdict, settled, answer.duration_ms)
-            return
+            return verdict
         except (DatabaseUnavailable, DBAPIError) as error:
             log.warning(
                 "outcome-not-written invoice=%s number=%s outcome=%s document=%r error=%s",
@@ -221,6 +250,7 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> N
             )
             if not sender.pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
                 raise
+            tries += 1
 
 
 def evidence_of(answer: Reply | NoReply) -> outbox.Evidence:

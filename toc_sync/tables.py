@@ -264,6 +264,7 @@ sync_attempts = Table(
         sqlite_where=text("finished_at IS NULL"),
     ),
     Index("ix_attempts_started", "started_at"),
+    Index("ix_attempts_finished", "finished_at"),
 )
 
 sync_actions = Table(
@@ -305,12 +306,11 @@ gate = Table(
     # One row for all processes of this database; it is there from the first migration that knows it.
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("state", Text, nullable=False),
+    # Since when it has been as it is; what was answered before counts no more.
+    Column("since", Instant, nullable=False),
     Column("cause", Text),
-    Column("since", Instant),
     Column("changed_by", Text),
     Column("reason", Text),
-    # How many answers in a row meant that the function or its platform is down.
-    Column("failures_in_row", Integer, nullable=False, server_default="0"),
     Column("probe_at", Instant),
     Column("probe_wait_s", Integer),
     # The entry of the log that is open, or else the newest one.

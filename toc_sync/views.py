@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from toc_sync.model import ErrorKind, Outcome, Status, Trigger
+from toc_sync.model import ErrorKind, GateCause, GateState, Outcome, Status, Trigger
 
 PAGE_SIZE = 50
 
@@ -225,6 +225,53 @@ class WorkerRow:
     started_at: datetime
     last_seen_at: datetime
     alive: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reopening:
+    """The newest time that nothing was sent, and what has become of the invoices that waited then."""
+
+    cause: GateCause
+    closed_at: datetime
+    opened_at: datetime
+    opened_by: str
+    waited: int
+    statuses: Mapping[Status, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateView:
+    """Whether invoices may leave, and what waits meanwhile."""
+
+    state: GateState
+    since: datetime
+    cause: GateCause | None
+    changed_by: str | None
+    reason: str | None
+    probe_at: datetime | None
+    waiting: int
+    amounts: Mapping[str, Decimal]
+    reopening: Reopening | None
+    """The newest opening, if it is recent and somebody had waited for it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tells whether invoices may leave."""
+        return self.state is GateState.OPEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """Whether anything is sending: who is alive, and whether invoices may leave."""
+
+    workers: tuple[WorkerRow, ...]
+    gate: GateView
+    read_at: datetime
+
+    @property
+    def alive(self) -> tuple[WorkerRow, ...]:
+        """The programs that send and are alive."""
+        return tuple(worker for worker in self.workers if worker.alive)
 
 
 @dataclass(frozen=True, kw_only=True)

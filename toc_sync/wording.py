@@ -114,6 +114,9 @@ ACTION_NAMES = {
     "sync": "Sync",
     "declare_synced": "It is in TOC Online",
     "send_again": "It is not there: send again",
+    "pause": "Pause",
+    "resume": "Resume",
+    "distrust": "Put in doubt after a lost interval",
 }
 
 FOUND = "Found it in TOC Online."

@@ -16,7 +16,7 @@ from types import FrameType
 
 from toc_sync import outbox, signals, sync
 from toc_sync.database import current_time, reading, writing
-from toc_sync.model import DatabaseUnavailable
+from toc_sync.model import DatabaseUnavailable, GateState
 
 POLL_S = 1.0
 """How often the queue is looked at when nobody wakes the worker: signals may not get through, and retries fall due."""
@@ -153,6 +153,7 @@ class Worker:
             changed += self._sweep()
         if self._is_time("announce", ANNOUNCE_EVERY_S):
             self._announce()
+        self._mind_gate()
         if changed:
             self._on_change()
             self.wake()
@@ -188,6 +189,14 @@ class Worker:
             swept = outbox.sweep(conn, self._refusals, after_id=self._swept_to, now=current_time(conn))
         self._swept_to = 0 if swept.complete else swept.last_id
         return swept.changed
+
+    def _mind_gate(self) -> None:
+        """Notices a good answer that came after the gate had closed."""
+        with reading(self._engine) as conn:
+            closed = outbox.read_gate(conn).state is GateState.CLOSED
+        if closed:
+            sync.mind_gate(self._engine)
+            self.wake()
 
     def _announce(self) -> None:
         with writing(self._engine) as conn:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.parts import reads, say
-from pages.parts.header import actor
+from pages.parts.who import actor
 from toc_sync import runtime
 from toc_sync.model import Result, UnknownInvoice
 from toc_sync.views import InvoiceRow

@@ -13,8 +13,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import reads, say
-from pages.parts.header import actor
 from pages.parts.tokens import one_use
+from pages.parts.who import actor
 from toc_sync import runtime
 from toc_sync.model import InvalidInvoice
 

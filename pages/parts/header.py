@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import say
+from pages.parts import gate, say
 from toc_sync import runtime
 
 
@@ -27,9 +27,5 @@ def header(title: str) -> None:
                 color="red",
                 help="Invoices sent here are legal documents.",
             )
+        gate.pause_button()
     say.now()
-
-
-def actor() -> str:
-    """Returns who acts, for the log of what people did."""
-    return "dashboard"

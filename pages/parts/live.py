@@ -11,18 +11,17 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit_autorefresh import st_autorefresh  # type: ignore[import-untyped]
 
-from pages.parts import reads, say
+from pages.parts import gate, reads, say
 from toc_sync import runtime
 
 BUSY_S = 1.0
 
 
 def live_page(name: str, body: Callable[[], None]) -> None:
-    """Draws the part of a page that ticks, below a banner when nothing is sending."""
+    """Draws the part of a page that ticks, below a banner where something keeps invoices from leaving."""
 
     def banner_and_body() -> None:
-        if not any(worker.alive for worker in reads.presence()):
-            st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
+        gate.banner(reads.sending())
         body()
 
     live(name, banner_and_body)

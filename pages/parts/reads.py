@@ -13,7 +13,7 @@ import streamlit as st
 
 from toc_sync import runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
-from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, WorkerRow
+from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
 
 KEEP_S = 120
 SOON = timedelta(minutes=1)
@@ -35,9 +35,9 @@ def orders(wanted: OrderFilter, page: int) -> OrderPage:
     return _orders(wanted, page, *_key())
 
 
-def presence() -> tuple[WorkerRow, ...]:
-    """Returns the programs that send."""
-    return _presence(*_key())
+def sending() -> Sending:
+    """Returns whether anything is sending."""
+    return _sending(*_key())
 
 
 def teams() -> tuple[Choice, ...]:
@@ -102,8 +102,8 @@ def _orders(wanted: OrderFilter, page: int, version: int, slice_no: int) -> Orde
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
-def _presence(version: int, slice_no: int) -> tuple[WorkerRow, ...]:
-    return runtime.current().presence()
+def _sending(version: int, slice_no: int) -> Sending:
+    return runtime.current().sending()
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)

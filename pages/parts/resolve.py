@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts import reads, say
 from pages.parts.facts import to_copy
-from pages.parts.header import actor
+from pages.parts.who import actor
 from toc_sync import runtime, wording
 from toc_sync.model import Result, Status
 from toc_sync.views import InvoiceDetail

@@ -11,6 +11,7 @@ import click
 
 from toc_sync import runtime
 from toc_sync.cli.creating import create
+from toc_sync.cli.gatekeeping import distrust, gate, pause, resume
 from toc_sync.cli.running import sandbox, worker
 from toc_sync.cli.sending import retry, status, sync
 from toc_sync.cli.setting_up import accept_function, check, init_db, seed
@@ -45,5 +46,10 @@ def program(ctx: click.Context) -> None:
     ctx.call_on_close(runtime.close_current)
 
 
-for command in (init_db, seed, create, sync, retry, status, worker, sandbox, check, verify, accept_function):
+SENDING = (create, sync, retry, status)
+STOPPING = (gate, pause, resume, distrust)
+RUNNING = (worker, sandbox)
+SETTING_UP = (init_db, seed, check, verify, accept_function)
+
+for command in (*SENDING, *STOPPING, *RUNNING, *SETTING_UP):
     program.add_command(command)

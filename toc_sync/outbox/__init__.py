@@ -4,11 +4,14 @@ SQL in the caller's connection, locked in one order everywhere (record, attempt,
 as an argument, never uses the network. The invariants live here and in the schema, not in the care of callers.
 """
 
+from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.claims import Dropped, claim, count_due
+from toc_sync.outbox.distrust import count_suspects, distrust
+from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume
 from toc_sync.outbox.observe import adopt_missing, observe_recent, sweep
 from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
-from toc_sync.outbox.requests import log_action, request_send, resolve_as_synced, resolve_send_again
+from toc_sync.outbox.requests import request_send, resolve_as_synced, resolve_send_again
 from toc_sync.outbox.settlement import Evidence, Settled, rescue, settle
 from toc_sync.outbox.turns import Turns, caution_about
 
@@ -24,15 +27,23 @@ __all__ = [
     "caution_about",
     "claim",
     "count_due",
+    "count_suspects",
     "current_status",
+    "distrust",
     "enqueue",
+    "know_database",
     "lock_record",
     "log_action",
+    "mind_gate",
     "observe_recent",
+    "open_after_check",
+    "pause",
+    "read_gate",
     "request_send",
     "rescue",
     "resolve_as_synced",
     "resolve_send_again",
+    "resume",
     "settle",
     "spend_token",
     "sweep",

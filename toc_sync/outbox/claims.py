@@ -9,10 +9,12 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Integer, RowMapping, Select, bindparam, func, select
+from sqlalchemy import Connection, Integer, RowMapping, Select, bindparam, exists, func, or_, select
 
 from toc_sync import api_response, billing, policy, wording
-from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger
+from toc_sync.gating import Gate, may_probe
+from toc_sync.model import Claim, GateState, Invoice, Outcome, Refusal, Status, Trigger
+from toc_sync.outbox.gate import pause_for_changed_database, read_gate, waited_for, win_probe
 from toc_sync.outbox.records import DELETED, copies_of, ended_values, synced_values, update_record
 from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
@@ -39,16 +41,24 @@ def claim(
 ) -> Claim | Dropped | None:
     """Claims the oldest due invoice whose turn it is (or the one named, if so) and opens its attempt; else None.
 
-    The invoice is read again first: it may have been sent, cancelled or deleted by the other application meanwhile.
+    Nothing passes a gate that is not open, but for the one probe when it is due. The invoice is read again first: it may
+    have been sent, cancelled or deleted by the other application meanwhile.
     """
-    record = _choose(conn, turns, invoice_id, now)
+    gate = read_gate(conn)
+    if gate.database_changed:
+        pause_for_changed_database(conn, now=now)
+        return None
+    if gate.is_open:
+        record = _choose(conn, turns, invoice_id, now)
+    else:
+        record = _choose_probe(conn, gate, now) if invoice_id is None else None
     if record is None:
         return None
     invoice = billing.read_invoice(conn, record["invoice_id"])
     if dropped := _drop(conn, record, invoice, refusals, now):
         return dropped
     assert invoice is not None  # _drop drops what is gone
-    return _open_attempt(conn, record, invoice, worker=worker, lease_s=lease_s, now=now)
+    return _open_attempt(conn, record, invoice, gate, worker=worker, lease_s=lease_s, now=now)
 
 
 def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) -> int:
@@ -56,7 +66,19 @@ def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) ->
 
     Never 0 while one could be claimed; an issuer that is not full may be counted with more than it has room for.
     """
-    return conn.execute(_count(turns), {"now": now, "at_most": at_most}).scalar_one()
+    gate = read_gate(conn)
+    if gate.is_open:
+        return conn.execute(_count(turns), {"now": now, "at_most": at_most}).scalar_one()
+    is_probe_due = may_probe(gate, now=now) and conn.execute(_PROBES).first() is not None
+    return int(is_probe_due or (gate.database_changed and gate.state is not GateState.PAUSED))
+
+
+def _choose_probe(conn: Connection, gate: Gate, now: datetime) -> RowMapping | None:
+    """Locks and returns the record that finds out whether the function works again, if it is time for one."""
+    if not may_probe(gate, now=now):
+        return None
+    record = conn.execute(_PROBES.with_for_update(skip_locked=True)).mappings().one_or_none()
+    return record if record is not None and win_probe(conn, now=now) else None
 
 
 def _choose(conn: Connection, turns: Turns, invoice_id: int | None, now: datetime) -> RowMapping | None:
@@ -83,6 +105,28 @@ def _count(turns: Turns) -> Select[int]:
     # In order too, or PostgreSQL looks for the few in the whole table.
     due = _in_line(turns, select(records.c.invoice_id)).limit(bindparam("at_most", type_=Integer))
     return select(func.count()).select_from(due.subquery())
+
+
+def _probes() -> Select[Any]:
+    """Selects the oldest waiting invoice, due or not, that certainly never arrived; none while something is in flight."""
+    certain = attempts.alias("certain")
+    never_arrived = exists().where(
+        certain.c.invoice_id == records.c.invoice_id,
+        certain.c.number == records.c.attempt_count,
+        certain.c.outcome == Outcome.UNDELIVERED,
+    )
+    in_flight = records.alias("in_flight")
+    return (
+        select(records)
+        .where(records.c.status == Status.QUEUED, records.c.trigger != Trigger.SEND_AGAIN)
+        .where(records.c.open_doubt.is_(None), or_(records.c.attempt_count == 0, never_arrived))
+        .where(~exists().where(in_flight.c.status == Status.SYNCING))
+        .order_by(records.c.invoice_date, records.c.invoice_id)
+        .limit(1)
+    )
+
+
+_PROBES = _probes()
 
 
 def _in_line(turns: Turns, what: Select[Any]) -> Select[Any]:
@@ -115,7 +159,7 @@ def _drop(
 
 
 def _open_attempt(
-    conn: Connection, record: RowMapping, invoice: Invoice, *, worker: str, lease_s: float, now: datetime
+    conn: Connection, record: RowMapping, invoice: Invoice, gate: Gate, *, worker: str, lease_s: float, now: datetime
 ) -> Claim:
     claimed = Claim(
         invoice_id=record["invoice_id"],
@@ -126,6 +170,7 @@ def _open_attempt(
         lease_until=now + timedelta(seconds=lease_s),
         started_at=now,
         worker=worker,
+        is_probe=not gate.is_open,
     )
     open_attempt = {
         "invoice_id": claimed.invoice_id,
@@ -145,6 +190,6 @@ def _open_attempt(
         "claim_id": claimed.request_id,
         "last_attempt_at": now,
         "not_before": None,
-    }
+    } | waited_for(record, gate)
     update_record(conn, claimed.invoice_id, copies_of(invoice) | claim_values, now=now)
     return claimed

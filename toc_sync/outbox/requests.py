@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from toc_sync import api_response, billing, policy, wording
+from toc_sync import api_response, billing, policy, wording, wording_gate
 from toc_sync.model import Invoice, Result, Status, Trigger
+from toc_sync.outbox.actions import log_action
+from toc_sync.outbox.gate import read_gate
 from toc_sync.outbox.records import (
     copies_of,
     ended_values,
@@ -18,7 +20,6 @@ from toc_sync.outbox.records import (
     update_record,
 )
 from toc_sync.outbox.turns import caution_about
-from toc_sync.tables import sync_actions as actions
 from toc_sync.tables import sync_records as records
 
 
@@ -96,22 +97,6 @@ def resolve_send_again(
     return _logged(conn, record, actor, "send_again", now, reason, done=True, message=message, status=Status.QUEUED)
 
 
-def log_action(
-    conn: Connection,
-    *,
-    actor: str,
-    action: str,
-    invoice_id: int | None,
-    reason: str | None,
-    done: bool,
-    result: str,
-    now: datetime,
-) -> None:
-    """Appends to the log of what people did; nothing is ever changed or removed there."""
-    values = {"at": now, "actor": actor, "action": action, "invoice_id": invoice_id}
-    conn.execute(actions.insert().values(values | {"reason": reason, "done": done, "result": result}))
-
-
 def facts_of(record: RowMapping, invoice: Invoice | None) -> policy.Facts:
     """Returns what the rules need, from the record and the invoice as it is now (None: deleted)."""
     return policy.Facts(
@@ -157,7 +142,11 @@ def _queue(conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trig
 
 def _queued_message(conn: Connection, invoice: Invoice, *, was_waiting: bool) -> str:
     caution = caution_about(conn, invoice.issuer_team_id, invoice.invoice_date)
-    return " ".join(filter(None, (wording.queued_now(was_waiting=was_waiting), caution)))
+    gate = read_gate(conn)
+    on_its_way = wording.queued_now(was_waiting=was_waiting)
+    if not gate.is_open:
+        on_its_way = wording_gate.waits_for_gate(gate.state, gate.since, gate.changed_by)
+    return " ".join(filter(None, (on_its_way, caution)))
 
 
 def _doubt_to_settle(record: RowMapping) -> str | None:

@@ -62,10 +62,13 @@ def settle(
         return _settled(claimed, None, changed=True, warning=wording.ORPHAN_ATTEMPT)
     if not _concerns(record, attempt, claimed, verdict):
         return _note_late_answer(conn, record, claimed, verdict, evidence, now)
-    tries = record["undelivered_tries"] + (verdict.outcome is Outcome.UNDELIVERED)
+    uses_up_a_try = verdict.outcome is Outcome.UNDELIVERED and not claimed.is_probe
+    tries = record["undelivered_tries"] + uses_up_a_try
     decision = policy.decide(
         verdict, tries=tries, waits_s=waits_s, jitter=jitter, now=now, open_doubt=_open_doubt(record)
     )
+    if verdict.outcome is Outcome.UNDELIVERED and claimed.is_probe:
+        decision = policy.waits_for_gate(verdict, now=now)
     following = follow(
         record,
         claimed,

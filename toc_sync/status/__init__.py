@@ -5,6 +5,7 @@ copies in `sync_records`; one invoice is read from the billing tables as it is n
 """
 
 from toc_sync.status.detail import read_detail, read_states
+from toc_sync.status.gate import read_gate_view, read_sending
 from toc_sync.status.invoices import count_invoices, export_invoices, list_invoices
 from toc_sync.status.orders import list_orders, read_orders
 from toc_sync.status.overview import read_overview, read_presence
@@ -20,9 +21,11 @@ __all__ = [
     "list_teams",
     "prove",
     "read_detail",
+    "read_gate_view",
     "read_orders",
     "read_overview",
     "read_presence",
+    "read_sending",
     "read_states",
     "similar_invoices",
     "teams_of_project",

@@ -3,6 +3,8 @@
 Only adds: programs of the version before go on working on this shape while they are replaced.
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import context, op
 
@@ -10,6 +12,16 @@ from toc_sync.tables import Id, Instant
 
 revision = "0002"
 down_revision = "0001"
+
+# Another value means that this is another server's data or another history of it: a failover, or a restored backup.
+_DATABASE_IDENTITY = """
+    CREATE FUNCTION toc_sync.database_identity() RETURNS text LANGUAGE plpgsql AS $$
+    BEGIN
+        RETURN (SELECT system_identifier FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8);
+    EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_supported THEN
+        RETURN NULL;
+    END $$
+"""
 
 
 def upgrade() -> None:
@@ -19,6 +31,7 @@ def upgrade() -> None:
     _create_gate_log(schema)
     _create_taught_refusals(schema)
     _extend_sync_records(schema)
+    op.create_index("ix_attempts_finished", "sync_attempts", ["finished_at"], schema=schema)
     for name in ("host", "version"):
         op.add_column("sync_workers", sa.Column(name, sa.Text()), schema=schema)
 
@@ -28,11 +41,10 @@ def _create_gate(schema: str | None) -> None:
         "gate",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("since", Instant, nullable=False),
         sa.Column("cause", sa.Text()),
-        sa.Column("since", Instant),
         sa.Column("changed_by", sa.Text()),
         sa.Column("reason", sa.Text()),
-        sa.Column("failures_in_row", sa.Integer(), server_default="0", nullable=False),
         sa.Column("probe_at", Instant),
         sa.Column("probe_wait_s", sa.Integer()),
         sa.Column("log_id", sa.BigInteger()),
@@ -40,7 +52,9 @@ def _create_gate(schema: str | None) -> None:
         sa.PrimaryKeyConstraint("id"),
         schema=schema,
     )
-    op.bulk_insert(gate, [{"id": 1, "state": "open"}])
+    op.bulk_insert(gate, [{"id": 1, "state": "open", "since": datetime.now(UTC)}])
+    if context.config.attributes["schema"]:
+        op.execute(_DATABASE_IDENTITY)
 
 
 def _create_gate_log(schema: str | None) -> None:

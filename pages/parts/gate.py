@@ -1,0 +1,67 @@
+"""Whether invoices leave: a banner where they do not, with the way on, and the red button that stops them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts import say
+from pages.parts.who import actor
+from toc_sync import runtime, wording, wording_gate
+from toc_sync.model import GateCause, Result
+from toc_sync.views import GateView, Sending
+
+REASON_LENGTH = 500
+_REASON, _ANSWER = "pause_reason", "_pause_answer"
+
+
+def banner(sending: Sending) -> None:
+    """Says what keeps invoices from leaving, or how those fared that had to wait."""
+    if not sending.alive:
+        st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
+    if not sending.gate.is_open:
+        _draw_closed(sending.gate)
+    elif sending.gate.reopening:
+        st.caption(f":material/history: {say.plain(wording_gate.reopening_line(sending.gate.reopening))}")
+
+
+def pause_button() -> None:
+    """Draws the red button; what it opens asks for the reason."""
+    with st.popover("Pause", icon=":material/pause_circle:", help="Stop sending on all machines.", key="pause"):
+        st.markdown("**Stop sending**  \nInvoices can still be created; they wait. What is on its way is awaited.")
+        st.text_input("Why?", key=_REASON, max_chars=REASON_LENGTH, placeholder="TOC Online is being maintained")
+        st.button("Pause sending", type="primary", icon=":material/pause:", key="pause_now", on_click=_pause)
+        if answer := st.session_state.get(_ANSWER):
+            st.error(say.plain(answer), icon=":material/error:")
+
+
+def _draw_closed(gate: GateView) -> None:
+    with st.container(border=True, key="gate_banner"):
+        stopped = wording_gate.gate_state(gate.state, gate.since, gate.changed_by)
+        st.error(f"**{say.plain(stopped)}** {say.plain(wording_gate.gate_details(gate))}", icon=":material/front_hand:")
+        with st.popover("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
+            st.markdown(say.plain(_before_resuming(gate)))
+            st.text_input("Note for the log (optional)", key="resume_reason", max_chars=REASON_LENGTH)
+            st.button("Resume sending", type="primary", key="resume_now", on_click=_resume)
+
+
+def _before_resuming(gate: GateView) -> str:
+    if gate.cause is GateCause.DATABASE:
+        return wording_gate.LOOK_BEFORE_RESUMING
+    return f"{wording.invoices(gate.waiting)} would go out now." if gate.waiting else "Nothing waits."
+
+
+@say.safely
+def _pause() -> None:
+    result = runtime.current().gate.pause(actor=actor(), reason=st.session_state[_REASON])
+    st.session_state[_ANSWER] = None if result.done else result.message
+    _keep(result)
+
+
+@say.safely
+def _resume() -> None:
+    _keep(runtime.current().gate.resume(actor=actor(), reason=st.session_state["resume_reason"]))
+
+
+def _keep(result: Result) -> None:
+    if result.done:
+        say.later(result.message)

@@ -1,0 +1,196 @@
+"""The gate: whether invoices may leave, shared by all machines through one row, and the log of its closings.
+
+It decides about sending only: no record and no attempt changes here. Its row is locked in transactions of its own, so
+that a machine that freezes while it holds the lock stops nobody else's bookkeeping.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, func, literal, select
+
+from toc_sync import wording_gate
+from toc_sync.database import is_postgresql
+from toc_sync.gating import DOWN_AFTER, Answer, Gate, next_cause, next_probe
+from toc_sync.model import ErrorKind, GateCause, GateState, Outcome
+from toc_sync.outbox.actions import log_action
+from toc_sync.tables import OUR_SCHEMA, gate_log
+from toc_sync.tables import gate as gate_table
+from toc_sync.tables import sync_attempts as attempts
+
+THE_GATE = "the gate"
+"""Who closed or opened where no person did."""
+
+_LOOKED_AT = 10 * DOWN_AFTER
+
+
+def read_gate(conn: Connection) -> Gate:
+    """Returns the gate as it is now; on PostgreSQL also whether this is still the database it was."""
+    return _as_gate(conn.execute(_query(conn)).mappings().one())
+
+
+def mind_gate(conn: Connection, *, now: datetime) -> Gate:
+    """Closes or opens the gate as the answers since its last change demand, and returns it as it is then."""
+    gate = _lock_gate(conn)
+    cause = next_cause(gate, _answers_since(conn, gate.since))
+    if cause is gate.cause:
+        return gate
+    if cause is None:
+        return _open(conn, gate, by=THE_GATE, now=now)
+    reason = wording_gate.GATE_REASONS[cause]
+    probe: dict[str, Any] | None = None
+    if cause is GateCause.OUTAGE:
+        probe_at, wait_s = next_probe(gate, now=now)
+        probe = {"probe_at": probe_at, "probe_wait_s": wait_s}
+    return _close(conn, gate, GateState.CLOSED, cause, by=THE_GATE, reason=reason, now=now, probe=probe)
+
+
+def win_probe(conn: Connection, *, now: datetime) -> Gate | None:
+    """Takes the one probe that is due, for this transaction; None where another sender has it or it is not due."""
+    due = (gate_table.c.state == GateState.CLOSED) & (gate_table.c.probe_at <= now)
+    query = select(gate_table).where(due).with_for_update(skip_locked=True)
+    row = conn.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    gate = _as_gate(row)
+    probe_at, wait_s = next_probe(gate, now=now)
+    conn.execute(gate_table.update().values(probe_at=probe_at, probe_wait_s=wait_s))
+    return gate
+
+
+def pause(conn: Connection, *, actor: str, reason: str, now: datetime) -> str | None:
+    """Stops the sending until somebody resumes it; returns why not, if it is paused already."""
+    gate = _lock_gate(conn)
+    if gate.state is GateState.PAUSED:
+        return wording_gate.already_paused(gate.changed_by, gate.since)
+    _close(conn, gate, GateState.PAUSED, GateCause.PERSON, by=actor, reason=reason, now=now)
+    _log(conn, actor, "pause", reason, wording_gate.PAUSED_NOW, now)
+    return None
+
+
+def pause_for_changed_database(conn: Connection, *, now: datetime) -> None:
+    """Stops the sending because the database is another one than before, or has another history."""
+    gate = _lock_gate(conn)
+    if gate.cause is not GateCause.DATABASE:
+        reason = wording_gate.GATE_REASONS[GateCause.DATABASE]
+        _close(conn, gate, GateState.PAUSED, GateCause.DATABASE, by=THE_GATE, reason=reason, now=now)
+
+
+def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -> str | None:
+    """Lets invoices leave again, from this very database; returns why not, if they may already."""
+    gate = _lock_gate(conn)
+    if gate.is_open:
+        return wording_gate.ALREADY_OPEN
+    _open(conn, gate, by=actor, now=now)
+    conn.execute(gate_table.update().values(database_identity=_identity(conn)))
+    _log(conn, actor, "resume", reason, wording_gate.RESUMED_NOW, now)
+    return None
+
+
+def open_after_check(conn: Connection, *, actor: str, now: datetime) -> bool:
+    """Opens a gate that closed by itself, because a check found the function in order; a pause stays."""
+    gate = _lock_gate(conn)
+    if gate.state is not GateState.CLOSED:
+        return False
+    _open(conn, gate, by=actor, now=now)
+    return True
+
+
+def know_database(conn: Connection) -> None:
+    """Remembers which database this is, if that is not known yet."""
+    unknown = gate_table.c.database_identity.is_(None)
+    conn.execute(gate_table.update().where(unknown).values(database_identity=_identity(conn)))
+
+
+def waited_for(record: RowMapping, gate: Gate) -> dict[str, Any]:
+    """Returns the columns that say in which closing of the gate a record had to wait, for one that is claimed now."""
+    queued_at = record["queued_at"]
+    waited = not gate.is_open or (queued_at is not None and queued_at <= gate.since)
+    return {"gate_log_id": gate.log_id} if gate.log_id is not None and waited else {}
+
+
+def _close(
+    conn: Connection,
+    gate: Gate,
+    state: GateState,
+    cause: GateCause,
+    *,
+    by: str,
+    reason: str,
+    now: datetime,
+    probe: dict[str, Any] | None = None,
+) -> Gate:
+    log_id = gate.log_id
+    if gate.state is GateState.OPEN:
+        entry = {"cause": cause, "closed_at": now, "closed_by": by, "reason": reason}
+        log_id = conn.execute(gate_log.insert().values(entry).returning(gate_log.c.id)).scalar_one()
+    else:
+        conn.execute(gate_log.update().where(gate_log.c.id == log_id).values(cause=cause, reason=reason))
+    # Closed for another reason, it is still closed since it was.
+    since = now if gate.state is GateState.OPEN else gate.since
+    values = {"state": state, "cause": cause, "since": since, "changed_by": by, "reason": reason, "log_id": log_id}
+    return _write(conn, values | (probe or {"probe_at": None, "probe_wait_s": None}))
+
+
+def _open(conn: Connection, gate: Gate, *, by: str, now: datetime) -> Gate:
+    conn.execute(gate_log.update().where(gate_log.c.id == gate.log_id).values(opened_at=now, opened_by=by))
+    empty: dict[str, Any] = dict.fromkeys(("cause", "reason", "probe_at", "probe_wait_s"))
+    return _write(conn, empty | {"state": GateState.OPEN, "since": now, "changed_by": by})
+
+
+def _write(conn: Connection, values: dict[str, Any]) -> Gate:
+    conn.execute(gate_table.update().values(values))
+    return read_gate(conn)
+
+
+def _lock_gate(conn: Connection) -> Gate:
+    conn.execute(select(gate_table.c.id).with_for_update())
+    return read_gate(conn)
+
+
+def _answers_since(conn: Connection, since: datetime) -> list[Answer]:
+    """Returns the newest answers first; what the rescue closed for want of an answer is none."""
+    query = (
+        select(attempts.c.outcome, attempts.c.error_kind, attempts.c.http_status)
+        .where(attempts.c.finished_at > since, attempts.c.duration_ms.is_not(None))
+        .order_by(attempts.c.finished_at.desc())
+        .limit(_LOOKED_AT)
+    )
+    return [
+        Answer(outcome=Outcome(outcome), error_kind=ErrorKind(kind) if kind else None, http_status=http_status)
+        for outcome, kind, http_status in conn.execute(query)
+    ]
+
+
+def _query(conn: Connection) -> Select[Any]:
+    return _QUERY_WITH_IDENTITY if is_postgresql(conn) else _QUERY
+
+
+_QUERY = select(gate_table, literal(None).label("identity"))
+_QUERY_WITH_IDENTITY = select(gate_table, getattr(func, OUR_SCHEMA).database_identity().label("identity"))
+
+
+def _identity(conn: Connection) -> str | None:
+    found: str | None = conn.execute(_query(conn)).mappings().one()["identity"]
+    return found
+
+
+def _as_gate(row: RowMapping) -> Gate:
+    known, found = row["database_identity"], row.get("identity")
+    return Gate(
+        state=GateState(row["state"]),
+        since=row["since"],
+        cause=GateCause(row["cause"]) if row["cause"] else None,
+        changed_by=row["changed_by"],
+        reason=row["reason"],
+        probe_at=row["probe_at"],
+        probe_wait_s=row["probe_wait_s"],
+        log_id=row["log_id"],
+        database_changed=None not in (known, found) and known != found,
+    )
+
+
+def _log(conn: Connection, actor: str, action: str, reason: str | None, result: str, now: datetime) -> None:
+    log_action(conn, actor=actor, action=action, invoice_id=None, reason=reason, done=True, result=result, now=now)

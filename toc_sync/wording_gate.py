@@ -1,0 +1,76 @@
+"""The words people read about the gate: that nothing is sent, why, what waits, and how it ended. Pure text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from toc_sync.model import GateCause, GateState, Status
+from toc_sync.views import GateView, Reopening
+from toc_sync.wording import STATUS_NAMES, amounts, clock_time, day_and_time, invoices
+
+GATE_REASONS = {
+    GateCause.OUTAGE: "The last answers all meant that the function or its platform is down.",
+    GateCause.CONFIGURATION: "The function refused because of its set-up (key, address or deployment).",
+    GateCause.DATABASE: "This database is not the one it was: after a failover or a restored backup, some invoices may"
+    " have been sent without a trace here.",
+}
+PAUSE_NEEDS_A_REASON = "Say why, so that others know when to resume."
+NO_INTERVAL = "Name an interval in the past: --since must lie before --until, and --until not in the future."
+PAUSED_NOW = "Nothing is sent from now on. What is on its way is awaited."
+RESUMED_NOW = "Sending goes on."
+ALREADY_OPEN = "Sending is not stopped."
+LOOK_BEFORE_RESUMING = (
+    "Ask the administrator first: what may have been sent without a trace must be put in doubt"
+    " (python -m toc_sync distrust), or it could be issued twice."
+)
+
+
+def gate_state(state: GateState, since: datetime, by: str | None) -> str:
+    """Says that nothing is sent, since when, and who stopped it."""
+    if state is GateState.PAUSED:
+        return f"Sending is paused since {day_and_time(since)} by {by or 'somebody'}."
+    return f"Sending has stopped by itself at {day_and_time(since)}."
+
+
+def waits_for_gate(state: GateState, since: datetime, by: str | None) -> str:
+    """Says why an invoice that was asked for does not leave now."""
+    return f"{gate_state(state, since, by)} It goes out when sending goes on."
+
+
+def already_paused(by: str | None, since: datetime) -> str:
+    """Says that pausing again changed nothing."""
+    return f"Sending is paused already, since {day_and_time(since)} by {by or 'somebody'}."
+
+
+def distrusted(since: datetime) -> str:
+    """Says why an invoice is in doubt that nobody is known to have sent."""
+    return f"The database lost what happened after {day_and_time(since)}: it may have been sent without a trace here."
+
+
+def distrusted_count(count: int) -> str:
+    """Says what distrust has done."""
+    are = "is" if count == 1 else "are"
+    return f"{invoices(count)} {are} in doubt now. Sending is paused: look them up in TOC Online, then resume."
+
+
+def gate_details(gate: GateView) -> str:
+    """Says why nothing is sent, how many invoices wait and what they are worth, and what happens next."""
+    worth = f", {amounts(gate.amounts)}" if gate.waiting else ""
+    waits = "waits" if gate.waiting == 1 else "wait"
+    parts = [gate.reason or "", f"{invoices(gate.waiting)} {waits}{worth}."]
+    if gate.cause is GateCause.OUTAGE and gate.probe_at:
+        parts.append(f"One invoice tries again at {clock_time(gate.probe_at)}; the first good answer lets the rest go.")
+    elif gate.cause is GateCause.CONFIGURATION:
+        parts.append("When the administrator has put it right, press Resume (or run: python -m toc_sync check).")
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def reopening_line(reopening: Reopening) -> str:
+    """Proves how an outage ended, for example: Closed 09:12–10:40: 37 waited, 37 synced, 0 in doubt."""
+    counts = dict(reopening.statuses)
+    told = [f"{counts.pop(status, 0):,} {STATUS_NAMES[status].lower()}" for status in (Status.SYNCED, Status.IN_DOUBT)]
+    told += [f"{count:,} {STATUS_NAMES[status].lower()}" for status, count in counts.items()]
+    same_day = reopening.closed_at.date() == reopening.opened_at.date()
+    opened = clock_time(reopening.opened_at) if same_day else day_and_time(reopening.opened_at)
+    verb = "Paused" if reopening.cause is GateCause.PERSON else "Closed"
+    return f"{verb} {day_and_time(reopening.closed_at)}–{opened}: {reopening.waited:,} waited, {', '.join(told)}."
