@@ -178,6 +178,14 @@ sync_records = Table(
     Column("doubt_since", Instant),
     # How often a doubt was retried without a person (only where the function refuses a second issue by itself).
     Column("doubt_retries", Integer, nullable=False, server_default="0"),
+    # What went wrong, as a short key that all invoices share to which the same happened; only while it needs attention.
+    Column("error_group", Text),
+    # What the invoice looked like when it was last sent, to notice that it is retried without having been corrected.
+    Column("sent_fingerprint", Text),
+    # The last day on which the law allows to issue it (the fifth working day after its date).
+    Column("issue_deadline", Date),
+    # The batch that last asked to send it.
+    Column("batch_id", BigInteger),
     # The closing of the gate during which this invoice last had to wait.
     Column("gate_log_id", BigInteger),
     Column("warning", Text),
@@ -226,6 +234,10 @@ sync_records = Table(
     Index("ix_records_issuer", "issuer_team_id", "invoice_id"),
     Index("ix_records_payer", "payer_team_id", "invoice_id"),
     Index("ix_records_document", "document_no"),
+    Index("ix_records_deadline", "status", "issue_deadline"),
+    Index("ix_records_group", "error_group", "status"),
+    Index("ix_records_synced", "synced_at"),
+    Index("ix_records_batch", "batch_id"),
     Index(
         "ix_records_gate",
         "gate_log_id",
@@ -255,6 +267,8 @@ sync_attempts = Table(
     Column("response_headers", Json),
     Column("response_body", Text),
     Column("worker", Text, nullable=False),
+    Column("error_group", Text),
+    Index("ix_attempts_group", "error_group", "finished_at"),
     Index("uq_attempts_number", "invoice_id", "number", unique=True),
     Index(
         "uq_attempts_open",
@@ -278,7 +292,9 @@ sync_actions = Table(
     Column("reason", Text),
     Column("done", Boolean, nullable=False),
     Column("result", Text, nullable=False),
+    Column("batch_id", BigInteger),
     Index("ix_actions_invoice", "invoice_id", "id"),
+    Index("ix_actions_at", "at"),
 )
 
 creation_tokens = Table(
@@ -353,6 +369,90 @@ taught_refusals = Table(
         postgresql_where=text("withdrawn_at IS NULL"),
         sqlite_where=text("withdrawn_at IS NULL"),
     ),
+)
+
+error_groups = Table(
+    "error_groups",
+    ours,
+    Column("key", Text, primary_key=True),
+    Column("error_kind", Text, nullable=False),
+    Column("refusal", Text),
+    # One answer of this group as it came, and the same with everything stripped that differs from one to the next.
+    Column("example", Text, nullable=False),
+    Column("normal_form", Text, nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("note", Text),
+    Column("noted_by", Text),
+    Column("noted_at", Instant),
+)
+
+batches = Table(
+    "batches",
+    ours,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text),
+    Column("created_at", Instant, nullable=False),
+    # When the last of its invoices had been asked for, or refused.
+    Column("finished_at", Instant),
+    Column("cancelled_at", Instant),
+    Column("cancelled_by", Text),
+    Column("total", Integer, nullable=False),
+    Index(
+        "ix_batches_open",
+        "id",
+        postgresql_where=text("finished_at IS NULL"),
+        sqlite_where=text("finished_at IS NULL"),
+    ),
+)
+
+batch_items = Table(
+    "batch_items",
+    ours,
+    Column("batch_id", BigInteger, primary_key=True, autoincrement=False),
+    # In the order in which they are asked for.
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("invoice_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("seen_attempts", Integer, nullable=False),
+    Column("message", Text),
+    Column("asked_at", Instant),
+    Index("uq_items_invoice", "batch_id", "invoice_id", unique=True),
+    Index("ix_items_state", "batch_id", "state", "position"),
+    Index("ix_items_invoice", "invoice_id"),
+)
+
+incidents = Table(
+    "incidents",
+    ours,
+    Column("id", Id, Identity(), primary_key=True),
+    # What it is about; at most one incident of a subject is open.
+    Column("subject", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("told_at", Instant),
+    Column("closed_at", Instant),
+    Column("closing_told_at", Instant),
+    Index(
+        "uq_incidents_open",
+        "subject",
+        unique=True,
+        postgresql_where=text("closed_at IS NULL"),
+        sqlite_where=text("closed_at IS NULL"),
+    ),
+)
+
+onlookers = Table(
+    "onlookers",
+    ours,
+    # One browser session looking at one invoice.
+    Column("session", Text, primary_key=True),
+    Column("invoice_id", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Index("ix_onlookers_invoice", "invoice_id"),
 )
 
 markers = Table("markers", ours, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
