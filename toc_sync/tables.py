@@ -419,6 +419,8 @@ batch_items = Table(
     Column("seen_attempts", Integer, nullable=False),
     Column("message", Text),
     Column("asked_at", Instant),
+    # The record's columns that asking for it changed, to put them back when the batch is cancelled.
+    Column("before", Json),
     Index("uq_items_invoice", "batch_id", "invoice_id", unique=True),
     Index("ix_items_state", "batch_id", "state", "position"),
     Index("ix_items_invoice", "invoice_id"),

@@ -6,7 +6,7 @@ Only adds: programs of the version before go on working on this shape while they
 import sqlalchemy as sa
 from alembic import context, op
 
-from toc_sync.tables import Id, Instant
+from toc_sync.tables import Id, Instant, Json
 
 revision = "0003"
 down_revision = "0002"
@@ -90,6 +90,7 @@ def _create_batches(schema: str | None) -> None:
         sa.Column("seen_attempts", sa.Integer(), nullable=False),
         sa.Column("message", sa.Text()),
         sa.Column("asked_at", Instant),
+        sa.Column("before", Json),
         sa.PrimaryKeyConstraint("batch_id", "position"),
         schema=schema,
     )
