@@ -19,6 +19,7 @@ from tests.core import (  # noqa: F401  # fixtures for every test module
     postgres_desk,
     prepared_database,
     prepared_file,
+    reused_database,
     sqlite_desk,
 )
 from tests.postgres import ServerOfThisRun, describe_server, fresh_database, server_url

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, Connection, Engine, Table, select, update
 
+from tests.reused_database import ReusedDatabase
 from tests.stand_in import StandIn
 from toc_sync import installation, outbox, status, sync
 from toc_sync.database import current_time, open_engine, reading, writing
@@ -31,6 +32,7 @@ from toc_sync.model import Claim, ErrorKind, Outcome, Result, SyncState, Verdict
 from toc_sync.new_invoice import parse_payload
 from toc_sync.refusals import shipped_refusals
 from toc_sync.tables import (
+    gate,
     invoice_orders,
     issued_client_invoices,
     issued_invoice_orders,
@@ -293,6 +295,19 @@ def prepare(conn: Connection) -> None:
     """Makes an empty database a company's: our tables, the billing tables, three teams and a project."""
     installation.migrate(conn)
     installation.create_billing_tables(conn)
+    fill(conn)
+
+
+def refill(url: str) -> None:
+    """Writes into an emptied database what a prepared one holds."""
+    with _opened(url) as engine, writing(engine) as conn:
+        installation.set_marker(conn, installation.OWN_BILLING, "yes")
+        conn.execute(gate.insert().values(id=1, state="open", since=current_time(conn)))
+        fill(conn)
+
+
+def fill(conn: Connection) -> None:
+    """Writes the company: three teams and a project."""
     conn.execute(teams.insert(), [{"title": "Ateliê Norte"}, {"title": "Câmara de Évora"}, {"title": "100% Água_Lda"}])
     conn.execute(projects.insert(), [{"name": "Ponte"}])
 
@@ -320,10 +335,18 @@ def sqlite_desk(prepared_file: Path, tmp_path: Path, function: StandIn) -> Itera
 
 
 @pytest.fixture
-def postgres_desk(prepared_database: URL, function: StandIn) -> Iterator[Desk]:
-    """A desk at a fresh PostgreSQL database."""
-    with copied_database(prepared_database) as url, _opened(url) as engine:
+def postgres_desk(reused_database: ReusedDatabase, function: StandIn) -> Iterator[Desk]:
+    """A desk at a PostgreSQL database that is as good as new."""
+    with reused_database.borrow() as url, _opened(url) as engine:
         yield open_desk(engine, function)
+
+
+@pytest.fixture(scope="session")
+def reused_database(prepared_database: URL) -> Iterator[ReusedDatabase]:
+    """The database that this process's tests use one after the other."""
+    reused = ReusedDatabase(lambda: copied_database(prepared_database), refill)
+    yield reused
+    reused.end()
 
 
 @pytest.fixture(scope="session")
