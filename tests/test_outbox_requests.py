@@ -10,8 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.core import ISSUED, LONG_AGO, OTHER_PAYER, REJECTED, TIMED_OUT, UNDELIVERED, WRONG_KEY, Desk, ago, at_once
-from toc_sync import sync
+from tests.core import (
+    ISSUED,
+    LONG_AGO,
+    OTHER_PAYER,
+    REFUSALS,
+    REJECTED,
+    TIMED_OUT,
+    UNDELIVERED,
+    WRONG_KEY,
+    Desk,
+    ago,
+    at_once,
+)
+from toc_sync import resolving, sync
 from toc_sync.model import Claim, ErrorKind, Result, Status, Trigger, UnknownInvoice, Verdict
 from toc_sync.tables import sync_attempts
 
@@ -252,11 +264,13 @@ def test_a_doubt_that_was_cancelled_before_its_retry_went_out_is_in_doubt_again(
 
 
 def declare(desk: Desk, invoice_id: int, document_no: str = "FT 2026/40") -> Result:
-    return sync.resolve_as_synced(desk.engine, invoice_id, document_no, actor="rui", reason="found it")
+    return resolving.resolve_as_synced(desk.engine, invoice_id, document_no, REFUSALS, actor="rui", reason="found it")
 
 
 def send_again(desk: Desk, invoice_id: int) -> Result:
-    return sync.resolve_send_again(desk.engine, invoice_id, actor="rui", reason="looked it up, not there")
+    return resolving.resolve_send_again(
+        desk.engine, invoice_id, REFUSALS, actor="rui", reason="looked it up, not there"
+    )
 
 
 def test_it_is_there_makes_a_doubt_synced_and_says_who_declared_it(desk: Desk) -> None:
@@ -366,7 +380,7 @@ def test_no_name_and_no_reason_is_so_odd_that_it_cannot_be_logged(desk: Desk, na
     invoice_id = desk.create(actor=name)
     desk.settle(desk.claim(), TIMED_OUT)
     desk.retry(invoice_id, actor=name)
-    result = sync.resolve_as_synced(desk.engine, invoice_id, "FT 2026/40", actor=name, reason=name)
+    result = resolving.resolve_as_synced(desk.engine, invoice_id, "FT 2026/40", REFUSALS, actor=name, reason=name)
     assert result.done
     assert [action["actor"] for action in desk.actions(invoice_id)] == [kept] * 2
     assert desk.actions(invoice_id)[1]["reason"] == kept

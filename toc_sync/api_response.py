@@ -51,6 +51,11 @@ def is_success(value: object) -> bool:
     return is_truthy(_unwrap(value).get("success")) or document_no(value) is not None
 
 
+def is_declared(value: object) -> bool:
+    """Tells whether a value is a success that a person declared, and nobody else."""
+    return is_success(value) and bool(_unwrap(value).get("declared_by"))
+
+
 def document_no(value: object) -> str | None:
     """Returns the document number a value carries, or None."""
     return answer.document_no(_unwrap(value))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from toc_sync import wording
+from toc_sync import wording, wording_doubt
 from toc_sync.model import (
     ENDED_INVOICE_STATUSES,
     SENDABLE_INVOICE_STATUSES,
@@ -25,6 +25,15 @@ ADOPTION_LOCK = timedelta(minutes=10)
 
 SEND_AGAIN_AFTER = timedelta(minutes=10)
 """How long after a request left the platform may still be working on it (it allows 400 s; the rest is margin)."""
+
+OLD_DOUBT = timedelta(minutes=15)
+"""A doubt that lasts longer is counted apart wherever doubts are counted."""
+
+DOUBT_RETRY_AFTER = timedelta(minutes=10)
+"""How long after its request left a doubt is retried by itself, where the function refuses a second issue."""
+
+DOUBT_RETRIES = 1
+"""How often that happens before a person decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +140,26 @@ def may_send_again(facts: Facts, *, now: datetime) -> Permission:
 def send_again_at(facts: Facts) -> datetime | None:
     """Returns the earliest instant of "send again", or None where no request of ours or others is known."""
     return facts.last_attempt_at + SEND_AGAIN_AFTER if facts.last_attempt_at else None
+
+
+def may_reopen(status: Status, *, is_declared: bool) -> Permission:
+    """Tells whether a synced invoice may become in doubt again: only where nothing but a person's word made it synced."""
+    if status is not Status.SYNCED:
+        return _no(wording_doubt.refused_reopen(status))
+    return ALLOWED if is_declared else _no(wording_doubt.ANSWERED)
+
+
+def retried_at(facts: Facts, *, retries: int) -> datetime | None:
+    """Returns when a doubt is retried by itself, after `retries` such retries, or None where it never is.
+
+    Only where the function refuses a second issue by itself. An invoice that only others sent is left to people.
+    """
+    ours = facts.attempt_count > 0 and facts.last_attempt_at is not None
+    if facts.status is not Status.IN_DOUBT or not ours or retries >= DOUBT_RETRIES:
+        return None
+    if facts.invoice_status not in SENDABLE_INVOICE_STATUSES or facts.last_attempt_at is None:
+        return None
+    return facts.last_attempt_at + DOUBT_RETRY_AFTER
 
 
 def locked_until(facts: Facts, *, now: datetime) -> datetime | None:

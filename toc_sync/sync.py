@@ -126,26 +126,6 @@ def request_send(
         )
 
 
-def resolve_as_synced(engine: Engine, invoice_id: int, document_no: str, *, actor: str, reason: str) -> Result:
-    """Declares that an invoice in doubt is in TOC Online."""
-    with writing(engine) as conn:
-        now = current_time(conn)
-        invoice = billing.read_invoice(conn, invoice_id)
-        return outbox.resolve_as_synced(
-            conn, invoice, invoice_id, document_no, actor=clean_text(actor), reason=clean_text(reason), now=now
-        )
-
-
-def resolve_send_again(engine: Engine, invoice_id: int, *, actor: str, reason: str) -> Result:
-    """Queues an invoice in doubt again because a person looked it up and it is not there."""
-    with writing(engine) as conn:
-        now = queueing_time(conn)
-        invoice = billing.read_invoice(conn, invoice_id)
-        return outbox.resolve_send_again(
-            conn, invoice, invoice_id, actor=clean_text(actor), reason=clean_text(reason), now=now
-        )
-
-
 def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
     """Claims, sends and settles the next due invoice (or the one named); False when nothing was due."""
     claimed: Claim | outbox.Dropped | None = None

@@ -117,10 +117,12 @@ ACTION_NAMES = {
     "pause": "Pause",
     "resume": "Resume",
     "distrust": "Put in doubt after a lost interval",
+    "reopen": "It is not there after all",
 }
 
 FOUND = "Found it in TOC Online."
 LOOKED_UP = "Looked it up in TOC Online: it is not there."
+FOR_LONG = "for more than 15 minutes"
 IN_DOUBT_NOTE = "May already be issued in TOC Online: do not retry."
 NO_NUMBER = "Synced, but the answer named no document number."
 ATTEMPT_LOST = "No answer was recorded: the program that sent it stopped before one came."
@@ -200,17 +202,21 @@ def period(start: date | None, end: date | None) -> str:
     return " – ".join(f"{day.day} {day:%b %Y}" for day in (start, end) if day)
 
 
-def is_everything_there(sums: Mapping[Status, StatusSum], oldest_at: datetime | None, now: datetime) -> str:
+def is_everything_there(
+    sums: Mapping[Status, StatusSum], oldest_at: datetime | None, now: datetime, *, old_doubts: int = 0
+) -> str:
     """Answers "is everything in TOC Online?" in one sentence: what most needs to be known comes first.
 
-    `oldest_at` is when the oldest invoice that needs attention was last tried.
+    `oldest_at` is when the oldest invoice that needs attention was last tried; `old_doubts` counts the doubts that have
+    lasted too long.
     """
     attention, on_its_way = together(sums, NEEDS_ATTENTION), together(sums, ON_ITS_WAY)
     not_synced, synced = together(sums, (Status.NOT_SYNCED,)), together(sums, (Status.SYNCED,))
     if attention.count:
         needs = "needs" if attention.count == 1 else "need"
         oldest = f", {'' if attention.count == 1 else 'the oldest '}since {since(oldest_at, now)}" if oldest_at else ""
-        return f"{invoices(attention.count)} {needs} attention, {amounts(attention.amounts)}{oldest}."
+        doubts = _among(old_doubts, attention.count)
+        return f"{invoices(attention.count)} {needs} attention, {amounts(attention.amounts)}{oldest}{doubts}."
     if not_synced.count:
         were = "was" if not_synced.count == 1 else "were"
         return f"{invoices(not_synced.count)} {were} never sent to TOC Online, {amounts(not_synced.amounts)}."
@@ -354,6 +360,12 @@ def waiting_line(not_before: datetime | None, now: datetime) -> str:
 def unknown_invoice(invoice_id: int) -> str:
     """Says that no such invoice exists."""
     return f"Invoice {invoice_id} does not exist."
+
+
+def _among(old_doubts: int, attention: int) -> str:
+    if not old_doubts:
+        return ""
+    return f", {'' if attention == 1 else f'{old_doubts:,} of them '}in doubt {FOR_LONG}"
 
 
 def _are(count: int) -> str:

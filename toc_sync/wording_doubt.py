@@ -1,0 +1,50 @@
+"""The words people read about doubts: how old they are, what may be said about them, and what happens by itself.
+
+Pure text beside `wording`: it decides nothing and formats what it is given.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from toc_sync.model import Status
+from toc_sync.wording import FOR_LONG, STATUS_NAMES, clock_time, invoices, since
+
+OLD_DOUBTS = f"In doubt {FOR_LONG}"
+NEEDS_A_REASON = "Say how you know that it is not in TOC Online."
+REOPENED = "It is in doubt again. Look it up in TOC Online, then use Resolve."
+NOT_REOPENED_IN_BILLING = "The billing database refused to store that it is in doubt again, so nothing was changed."
+ANSWERED = "TOC Online itself answered that it has this invoice, so it cannot be reopened."
+
+
+def refused_reopen(status: Status) -> str:
+    """Says why there is nothing to reopen."""
+    return f"It is not recorded as synced: {STATUS_NAMES[status].lower()}."
+
+
+def reopened_by(actor: str, reason: str) -> str:
+    """Says who took a declaration back, and why."""
+    return f"Reopened by {actor}: {reason}"
+
+
+def old_doubts(count: int) -> str:
+    """Counts the doubts that have lasted too long; "" where there are none."""
+    return f"{count:,} {FOR_LONG}" if count else ""
+
+
+def in_doubt_since(instant: datetime | None, now: datetime) -> str:
+    """Says since when an invoice has been in doubt."""
+    return f"In doubt since {since(instant, now)}" if instant else "In doubt"
+
+
+def retried_by_itself(at: datetime, now: datetime) -> str:
+    """Says when a doubt is retried without a person."""
+    return f"It will be retried by itself {f'at {clock_time(at)}' if at > now else 'in a moment'}."
+
+
+def may_be_sent_again(count: int, amounts: str, *, of: int) -> str:
+    """Says how many of the chosen invoices "send again" would queue, and what they are worth."""
+    if not count:
+        return f"None of the {invoices(of)} can be sent again." if of > 1 else "It cannot be sent again."
+    among = f" of {invoices(of)}" if of > count else ""
+    return f"{f'{count:,}{among}' if among else invoices(count)} will be sent again, {amounts}."
