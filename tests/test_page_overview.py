@@ -35,6 +35,7 @@ def sums(euros: str = "10.00", **counts: int) -> dict[Status, StatusSum]:
 def overview(**changes) -> Overview:
     values = {
         "sums": {},
+        "old_doubts": StatusSum(status=Status.IN_DOUBT, count=0, amounts={}),
         "waiting": 0,
         "oldest_waiting_s": None,
         "hours": (),

@@ -5,7 +5,7 @@ Reading never writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,6 +28,7 @@ from toc_sync.views import (
     OrderRow,
     Overview,
     Proof,
+    SendAgainPreview,
     Sending,
 )
 
@@ -83,6 +84,12 @@ class Reads:
         if detail is None:
             raise UnknownInvoice(wording.unknown_invoice(number))
         return detail
+
+    def preview_send_again(self, invoice_ids: Iterable[object]) -> SendAgainPreview:
+        """Returns what "they are not there: send again" would do to these invoices. Raises InvalidInvoiceId."""
+        numbers = [parse_invoice_id(invoice_id) for invoice_id in invoice_ids]
+        with self._reading() as (conn, now):
+            return status.preview_send_again(conn, numbers, self.refusals, now=now)
 
     def overview(self) -> Overview:
         """Returns the health of the sync."""

@@ -34,6 +34,8 @@ class InvoiceFilter:
     text: str = ""
     smallest: Decimal | None = None
     largest: Decimal | None = None
+    old_doubts: bool = False
+    """Only what has been in doubt for too long; compared with the time of the reading."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class InvoiceRow:
     attempts: int
     last_attempt_at: datetime | None
     not_before: datetime | None
+    doubt_since: datetime | None
     synced_at: datetime | None
     warning: str | None
     can_retry: bool
@@ -81,11 +84,15 @@ class StatusSum:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoicePage:
-    """One page of the list, how many match in all, and the sums per status under the same filter without its status."""
+    """One page of the list, how many match in all, and the sums per status under the same filter without its status.
+
+    `old_doubts` are those of the doubts among the sums that have lasted too long.
+    """
 
     rows: tuple[InvoiceRow, ...]
     total: int
     sums: Mapping[Status, StatusSum]
+    old_doubts: StatusSum
     read_at: datetime
 
 
@@ -147,11 +154,37 @@ class InvoiceDetail:
     refusal: str | None
     send_again_at: datetime | None
     can_send_again: bool
+    can_reopen: bool
+    retried_at: datetime | None
+    """When a doubt is retried by itself; None where it never is."""
     api_response: object
     attempts: tuple[AttemptRow, ...]
     actions: tuple[ActionRow, ...]
     allocations: tuple[AllocationRow, ...]
     read_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """Why some of several invoices are refused, how many, and the names of some of them."""
+
+    why: str
+    count: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendAgainPreview:
+    """What "they are not there: send again" would do now: which would be sent, their amounts, and what is refused."""
+
+    invoice_ids: tuple[int, ...]
+    amounts: Mapping[str, Decimal]
+    refused: tuple[Refused, ...]
+
+    @property
+    def asked(self) -> int:
+        """How many invoices were asked about."""
+        return len(self.invoice_ids) + sum(refused.count for refused in self.refused)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,6 +321,7 @@ class Overview:
     """The health of the sync at one instant."""
 
     sums: Mapping[Status, StatusSum]
+    old_doubts: StatusSum
     waiting: int
     oldest_waiting_s: float | None
     hours: tuple[HourCount, ...]

@@ -11,6 +11,7 @@ from toc_sync.status.orders import list_orders, read_orders
 from toc_sync.status.overview import read_overview, read_presence
 from toc_sync.status.people import list_projects, list_teams, similar_invoices, teams_of_project
 from toc_sync.status.proof import prove
+from toc_sync.status.resolving import preview_send_again
 
 __all__ = [
     "count_invoices",
@@ -19,6 +20,7 @@ __all__ = [
     "list_orders",
     "list_projects",
     "list_teams",
+    "preview_send_again",
     "prove",
     "read_detail",
     "read_gate_view",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 from toc_sync import billing, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
-from toc_sync.outbox import adopted_record, caution_about
+from toc_sync.outbox import adopted_record, caution_about, may_reopen
 from toc_sync.status.invoices import as_row
 from toc_sync.tables import invoice_orders, projects, sync_actions, sync_attempts, sync_records
 from toc_sync.tables import issued_invoice_orders as allocations
@@ -67,6 +67,8 @@ def read_detail(
         refusal=record["refusal"],
         send_again_at=policy.send_again_at(facts),
         can_send_again=policy.may_send_again(facts, now=now).allowed,
+        can_reopen=may_reopen(conn, record, invoice.api_response if invoice else record["success_value"]).allowed,
+        retried_at=policy.retried_at(facts, retries=record["doubt_retries"]) if idempotent else None,
         api_response=invoice.api_response if invoice else None,
         attempts=_attempts(conn, invoice_id),
         actions=_actions(conn, invoice_id),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
 
 from toc_sync import policy, wording
 from toc_sync.answer import clean_text
@@ -32,6 +32,7 @@ SHOWN = (
     records.c.attempt_count,
     records.c.last_attempt_at,
     records.c.not_before,
+    records.c.doubt_since,
     records.c.synced_at,
     records.c.warning,
     records.c.invoice_status,
@@ -49,13 +50,14 @@ def list_invoices(
 
     A page beyond the last one is the last one.
     """
-    sums = count_invoices(conn, wanted)
-    total = sum(found.count for status, found in sums.items() if status in (wanted.statuses or sums))
+    sums, old = count_invoices(conn, wanted), count_old_doubts(conn, wanted, now=now)
+    counted = {Status.IN_DOUBT: old} if wanted.old_doubts else sums
+    total = sum(found.count for status, found in counted.items() if status in (wanted.statuses or counted))
     shown_page = max(1, min(page, -(-total // PAGE_SIZE)))
-    query = _matching(wanted).offset((shown_page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    query = _matching(wanted, now).offset((shown_page - 1) * PAGE_SIZE).limit(PAGE_SIZE)
     rows = conn.execute(query).mappings()
     shown = tuple(as_row(row, now=now, idempotent=idempotent) for row in rows)
-    return InvoicePage(rows=shown, total=total, sums=sums, read_at=now)
+    return InvoicePage(rows=shown, total=total, sums=sums, old_doubts=old, read_at=now)
 
 
 def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, StatusSum]:
@@ -65,7 +67,7 @@ def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, Stat
     )
     counts: dict[Status, int] = defaultdict(int)
     amounts: dict[Status, dict[str, Decimal]] = defaultdict(dict)
-    for status, currency, count, amount in conn.execute(query.where(*_conditions(replace(wanted, statuses=())))):
+    for status, currency, count, amount in conn.execute(query.where(*_conditions(_of_any_status(wanted)))):
         counts[Status(status)] += count
         amounts[Status(status)][currency] = amount
     return {
@@ -75,11 +77,28 @@ def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, Stat
     }
 
 
+def count_old_doubts(conn: Connection, wanted: InvoiceFilter, *, now: datetime) -> StatusSum:
+    """Returns how many doubts have lasted too long and what they are worth, under the filter without its statuses."""
+    query = select(records.c.currency_code, func.count(), func.sum(records.c.total_amount)).where(
+        *_conditions(_of_any_status(wanted)), is_old_doubt(now)
+    )
+    rows = conn.execute(query.group_by(records.c.currency_code)).all()
+    amounts = {currency: amount for currency, _, amount in rows}
+    return StatusSum(status=Status.IN_DOUBT, count=sum(count for _, count, _ in rows), amounts=amounts)
+
+
+def is_old_doubt(now: datetime) -> ColumnElement[bool]:
+    """Returns the condition that an invoice has been in doubt for too long."""
+    # A program of the version before, still running while it is replaced, does not note when a doubt began.
+    since = func.coalesce(records.c.doubt_since, records.c.last_attempt_at, records.c.created_at)
+    return and_(records.c.status == Status.IN_DOUBT, since <= now - policy.OLD_DOUBT)
+
+
 def export_invoices(
     conn: Connection, wanted: InvoiceFilter, *, now: datetime, idempotent: bool = False
 ) -> Iterator[InvoiceRow]:
     """Yields every matching invoice, newest first, in one consistent reading."""
-    stream = conn.execution_options(yield_per=EXPORT_CHUNK).execute(_matching(wanted)).mappings()
+    stream = conn.execution_options(yield_per=EXPORT_CHUNK).execute(_matching(wanted, now)).mappings()
     for row in stream:
         yield as_row(row, now=now, idempotent=idempotent)
 
@@ -111,6 +130,7 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
         attempts=row["attempt_count"],
         last_attempt_at=row["last_attempt_at"],
         not_before=row["not_before"],
+        doubt_since=row["doubt_since"],
         synced_at=row["synced_at"],
         warning=row["warning"],
         can_retry=sending.allowed and not due,
@@ -119,8 +139,15 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
     )
 
 
-def _matching(wanted: InvoiceFilter) -> Select[tuple[object, ...]]:
-    return select(*SHOWN).where(*_conditions(wanted)).order_by(records.c.invoice_id.desc())
+def _matching(wanted: InvoiceFilter, now: datetime) -> Select[tuple[object, ...]]:
+    conditions = _conditions(wanted)
+    if wanted.old_doubts:
+        conditions.append(is_old_doubt(now))
+    return select(*SHOWN).where(*conditions).order_by(records.c.invoice_id.desc())
+
+
+def _of_any_status(wanted: InvoiceFilter) -> InvoiceFilter:
+    return replace(wanted, statuses=(), old_doubts=False)
 
 
 def _conditions(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:

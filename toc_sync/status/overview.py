@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, func, select
 
 from toc_sync.database import is_postgresql
 from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, Outcome
-from toc_sync.status.invoices import SHOWN, as_row, count_invoices
+from toc_sync.status.invoices import SHOWN, as_row, count_invoices, count_old_doubts
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 from toc_sync.tables import sync_workers as workers
@@ -28,6 +28,7 @@ def read_overview(conn: Connection, *, now: datetime, hours: int = 24, failures:
     failed = select(*SHOWN).where(records.c.status.in_(NEEDS_ATTENTION))
     return Overview(
         sums=sums,
+        old_doubts=count_old_doubts(conn, InvoiceFilter(), now=now),
         waiting=waiting,
         oldest_waiting_s=max(0.0, (now - oldest).total_seconds()) if oldest else None,
         hours=_hours(conn, now, hours),
