@@ -148,7 +148,7 @@ class Worker:
         return sync.run_one(self._sender)
 
     def _upkeep(self) -> bool:
-        changed = self._rescue() + self._observe() + self._adopt()
+        changed = self._rescue() + self._observe() + self._adopt() + self._retry_doubts()
         if self._is_time("sweep", SWEEP_EVERY_S):
             changed += self._sweep()
         if self._is_time("announce", ANNOUNCE_EVERY_S):
@@ -172,6 +172,15 @@ class Worker:
         for invoice_id in observed:
             log.info("observed invoice=%s", invoice_id)
         return len(observed)
+
+    def _retry_doubts(self) -> int:
+        if not self._sender.rules.idempotent:
+            return 0
+        with writing(self._engine) as conn:
+            retried = outbox.retry_doubts(conn, now=current_time(conn))
+        for invoice_id in retried:
+            log.info("doubt-retried invoice=%s", invoice_id)
+        return len(retried)
 
     def _adopt(self) -> int:
         total = 0
