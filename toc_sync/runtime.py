@@ -9,13 +9,13 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from threading import Lock
 
 from sqlalchemy import Engine
 
-from toc_sync import installation, outbox, samples, sync, wording
+from toc_sync import installation, outbox, resolving, samples, sync, wording, wording_doubt
 from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
@@ -102,18 +102,45 @@ class Runtime(Reads):
         if problem := wrong_document_no(document_no):
             return Result(done=False, message=problem, invoice_id=number)
         document = " ".join(document_no.split())
-        result = sync.resolve_as_synced(self.engine, number, document, actor=actor, reason=cleaned_reason(reason))
+        result = resolving.resolve_as_synced(
+            self.engine, number, document, self.refusals, actor=actor, reason=cleaned_reason(reason)
+        )
         log.info("declared-synced invoice=%s done=%s actor=%r document=%r", number, result.done, actor, document)
         self.changed()
         return result
 
     def resolve_send_again(self, invoice_id: object, *, actor: str, reason: str) -> Result:
         """Queues an invoice in doubt again because a person looked it up and it is not there."""
+        (result,) = self.resolve_many_send_again([invoice_id], actor=actor, reason=reason)
+        return result
+
+    def resolve_many_send_again(self, invoice_ids: Iterable[object], *, actor: str, reason: str) -> tuple[Result, ...]:
+        """Queues these doubts again, each checked for itself; returns a sentence for each, in the order of their ids.
+
+        Raises InvalidInvoiceId before anything is changed.
+        """
+        numbers = sorted({parse_invoice_id(invoice_id) for invoice_id in invoice_ids})
+        why = cleaned_reason(reason)
+        if not why:
+            return tuple(
+                Result(done=False, message=wording_doubt.NEEDS_A_REASON, invoice_id=number) for number in numbers
+            )
+        try:
+            results = resolving.resolve_many_send_again(self.engine, numbers, self.refusals, actor=actor, reason=why)
+        finally:
+            self.changed()  # also what was queued before the database went away
+        for result in results:
+            log.info("send-again invoice=%s done=%s actor=%r", result.invoice_id, result.done, actor)
+        return results
+
+    def reopen(self, invoice_id: object, *, actor: str, reason: str) -> Result:
+        """Makes an invoice that a person declared synced in doubt again."""
         number = parse_invoice_id(invoice_id)
-        if not cleaned_reason(reason):
-            return Result(done=False, message="Say how you know that it is not in TOC Online.", invoice_id=number)
-        result = sync.resolve_send_again(self.engine, number, actor=actor, reason=cleaned_reason(reason))
-        log.info("send-again invoice=%s done=%s actor=%r", number, result.done, actor)
+        why = cleaned_reason(reason)
+        if not why:
+            return Result(done=False, message=wording_doubt.NEEDS_A_REASON, invoice_id=number)
+        result = resolving.reopen(self.engine, number, self.refusals, actor=actor, reason=why)
+        log.info("reopened invoice=%s done=%s actor=%r", number, result.done, actor)
         self.changed()
         return result
 
