@@ -12,6 +12,7 @@ import click
 from toc_sync import runtime
 from toc_sync.cli.creating import create
 from toc_sync.cli.gatekeeping import distrust, gate, pause, resume
+from toc_sync.cli.resolving import reopen, resolve
 from toc_sync.cli.running import sandbox, worker
 from toc_sync.cli.sending import retry, status, sync
 from toc_sync.cli.setting_up import accept_function, check, init_db, seed
@@ -46,7 +47,7 @@ def program(ctx: click.Context) -> None:
     ctx.call_on_close(runtime.close_current)
 
 
-SENDING = (create, sync, retry, status)
+SENDING = (create, sync, retry, resolve, reopen, status)
 STOPPING = (gate, pause, resume, distrust)
 RUNNING = (worker, sandbox)
 SETTING_UP = (init_db, seed, check, verify, accept_function)

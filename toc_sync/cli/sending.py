@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import click
 
-from toc_sync import runtime, wording
+from toc_sync import runtime, wording, wording_doubt
 from toc_sync.cli.common import ID_ARGUMENTS, REFUSED, InvoiceId, actor, exit_status, line_about
 from toc_sync.model import ErrorKind, Status, SyncState
 from toc_sync.views import InvoiceFilter, InvoiceRow
@@ -128,14 +128,16 @@ def status(ids: tuple[int, ...], *, as_json: bool) -> None:
 
 
 def _print_counts(*, as_json: bool) -> None:
-    sums = runtime.current().overview().sums
+    overview = runtime.current().overview()
+    sums, old = overview.sums, overview.old_doubts.count
     counts = {status: sums[status].count if status in sums else 0 for status in Status}
     if as_json:
-        click.echo(json.dumps(counts, indent=2))
+        click.echo(json.dumps(counts | {"in_doubt_over_15_min": old}, indent=2))
         return
     for status, count in counts.items():
         amounts = wording.amounts(sums[status].amounts) if status in sums else ""
-        click.echo(f"{status:<12} {count:>9,}  {amounts}".rstrip())
+        beside = f", {wording_doubt.old_doubts(old)}" if status is Status.IN_DOUBT and old else ""
+        click.echo(f"{status:<12} {count:>9,}  {amounts}{beside}".rstrip())
 
 
 def _facts(state: SyncState) -> dict[str, object]:
