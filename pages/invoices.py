@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import drawer, invoice_filters, invoice_table, new_invoice
+from pages.parts import drawer, invoice_filters, invoice_table, new_invoice, resolve_many
 from pages.parts.download import download_button
 from pages.parts.header import header
 from pages.parts.live import live_page
@@ -17,5 +17,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
 live_page("invoices", lambda: invoice_table.draw(wanted))
 if new_invoice.is_open():
     new_invoice.draw()
+elif resolve_many.is_open():
+    resolve_many.draw(on_sent=invoice_table.ticks.clear)
 elif "invoice" in st.query_params:
     drawer.draw(st.query_params["invoice"])

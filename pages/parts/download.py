@@ -16,6 +16,7 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _HEADINGS = (
     "Id", "Number", "Payer", "Issuer", "Date", "Total", "Currency", "Status", "Document number", "Kind of error",
     "Last error", "Warning", "Tries", "Last attempt", "Next attempt", "Synced at",
+    "In doubt since",
 )  # fmt: skip
 
 
@@ -65,6 +66,7 @@ def _cells(row: InvoiceRow) -> tuple[str | int, ...]:
         _instant(row.last_attempt_at),
         _instant(row.not_before),
         _instant(row.synced_at),
+        _instant(row.doubt_since),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import acts, history, resolve, say
+from pages.parts import acts, history, reopen, resolve, say
 from pages.parts.facts import facts
 from pages.parts.live import live
 from toc_sync import runtime, wording
@@ -89,6 +89,8 @@ def _draw_synced(detail: InvoiceDetail) -> None:
         st.caption(wording.NO_NUMBER)
     if detail.declared_by:
         st.caption(f"Declared by {say.plain(detail.declared_by)}; the reason is below.")
+    if detail.can_reopen:
+        reopen.draw(row.invoice_id)
 
 
 def _draw_failed(detail: InvoiceDetail) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from zlib import crc32
 
@@ -10,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import acts
-from toc_sync import wording
+from toc_sync import wording, wording_doubt
 from toc_sync.model import Status
 from toc_sync.views import InvoicePage, InvoiceRow, RowAction
 
@@ -34,10 +35,7 @@ def as_frame(found: InvoicePage) -> pd.DataFrame:
             "error": [row.warning or row.error for row in rows],
             "tries": [row.attempts for row in rows],
             "last": pd.Series([row.last_attempt_at for row in rows], dtype="datetime64[us, UTC]"),
-            "next": [
-                wording.waiting_line(row.not_before, found.read_at) if row.status is Status.QUEUED else None
-                for row in rows
-            ],
+            "next": [_waits(row, found.read_at) for row in rows],
             "action": [str(row.action) if row.action else None for row in rows],
         }
     )
@@ -71,11 +69,17 @@ def columns(rows: Sequence[InvoiceRow]) -> dict[str, Any]:
         "error": column.TextColumn("Last error", width=240),
         "tries": column.NumberColumn("Tries", width=60),
         "last": column.DatetimeColumn("Last attempt", format="distance"),
-        "next": column.TextColumn("Next attempt"),
+        "next": column.TextColumn("Waiting"),
         "action": column.ButtonColumn(
             "", width=90, key=f"act_{seen:08x}", on_click=_act_clicked, args=(f"act_{seen:08x}", rows)
         ),
     }
+
+
+def _waits(row: InvoiceRow, now: datetime) -> str | None:
+    if row.status is Status.IN_DOUBT:
+        return wording_doubt.in_doubt_since(row.doubt_since, now)
+    return wording.waiting_line(row.not_before, now) if row.status is Status.QUEUED else None
 
 
 def _all_in_euros(rows: Sequence[InvoiceRow]) -> bool:

@@ -8,11 +8,13 @@ from decimal import Decimal
 import streamlit as st
 
 from pages.parts import filters, reads
+from toc_sync import wording_doubt
 from toc_sync.model import Status
 from toc_sync.views import InvoiceFilter
 from toc_sync.wording import STATUS_NAMES
 
 LARGEST = 999_999_999.99
+OLD_DOUBTS = "old_doubts"
 STATUSES = {name: status for status, name in STATUS_NAMES.items()}
 _EMPTY: dict[str, object] = {
     "status": [],
@@ -23,6 +25,7 @@ _EMPTY: dict[str, object] = {
     "q": "",
     "min": None,
     "max": None,
+    OLD_DOUBTS: False,
 }
 
 
@@ -39,11 +42,13 @@ def draw() -> InvoiceFilter:
             "min": _is_amount,
             "max": _is_amount,
             "page": filters.is_page,
+            OLD_DOUBTS: ("true", "false").__contains__,
         }
     )
     text = filters.search("q", "Number, payer, error or document number")
     with st.popover("Filters", icon=":material/tune:", key="more_filters"):
         names = st.multiselect("Status", list(STATUSES), key="status", bind="query-params", placeholder="All")
+        old_doubts = st.checkbox(wording_doubt.OLD_DOUBTS, key=OLD_DOUBTS, bind="query-params")
         since, until = filters.period("Invoice date from", "since", "until")
         issuer = st.selectbox("Issuer", list(teams), index=None, key="issuer", bind="query-params", placeholder="All")
         payer = st.selectbox("Payer", list(teams), index=None, key="payer", bind="query-params", placeholder="All")
@@ -57,6 +62,7 @@ def draw() -> InvoiceFilter:
         text=text,
         smallest=smallest,
         largest=largest,
+        old_doubts=old_doubts,
     )
     if wanted != InvoiceFilter():
         st.button("Clear filters", icon=":material/filter_alt_off:", key="clear_filters", on_click=clear)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import acts, invoice_filters, invoice_strip, paging, reads
+from pages.parts import acts, invoice_filters, invoice_strip, paging, reads, resolve_many
 from pages.parts.invoice_columns import as_frame, columns
 from pages.parts.ticks import Ticks
 from toc_sync import wording
@@ -23,7 +23,7 @@ def draw(wanted: InvoiceFilter) -> None:
         ticks.clear()
     asked = paging.asked(PAGE)
     found = reads.invoices(wanted, asked)
-    invoice_strip.draw(found.sums, wanted.statuses)
+    invoice_strip.draw(found, wanted.statuses)
     if found.total == 0:
         _say_that_there_is_nothing(wanted)
         return
@@ -78,6 +78,7 @@ def _draw_verbs(rows: tuple[InvoiceRow, ...]) -> None:
                 on_click=_send_selected,
                 args=(those,),
             )
+    resolve_many.button(rows)
     if len(rows) == 1:
         st.button(
             "Open",

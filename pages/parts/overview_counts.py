@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pages.parts import say
-from toc_sync import wording
+from toc_sync import wording, wording_doubt
 from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, Status
 from toc_sync.views import Overview, StatusSum
 
@@ -24,13 +24,19 @@ def draw(overview: Overview) -> None:
     with st.grid(5, min_column_width=NARROWEST_PX, key="counts"):
         _count("Synced", ":material/check_circle:", (Status.SYNCED,), sums)
         _count("Needs attention", ":material/error:", NEEDS_ATTENTION, sums)
-        _count("In doubt", ":material/help:", (Status.IN_DOUBT,), sums)
+        _count("In doubt", ":material/help:", (Status.IN_DOUBT,), sums, old=overview.old_doubts.count)
         _count("On its way", ":material/sync:", ON_ITS_WAY, sums, beside=waiting)
         _count("Not synced", ":material/warning:", (Status.NOT_SYNCED,), sums)
 
 
 def _count(
-    label: str, icon: str, statuses: tuple[Status, ...], sums: Mapping[Status, StatusSum], *, beside: str = ""
+    label: str,
+    icon: str,
+    statuses: tuple[Status, ...],
+    sums: Mapping[Status, StatusSum],
+    *,
+    beside: str = "",
+    old: int = 0,
 ) -> None:
     together = wording.together(sums, statuses)
     names = [wording.STATUS_NAMES[status] for status in statuses]
@@ -45,3 +51,10 @@ def _count(
             help=" ".join(wording.STATUS_MEANINGS[status] for status in statuses),
         )
         st.page_link(INVOICES, label="Show invoices", icon="", query_params={"status": names})
+        if old:
+            st.page_link(
+                INVOICES,
+                label=f":red[{wording_doubt.old_doubts(old)}]",
+                icon=":material/hourglass_bottom:",
+                query_params={"old_doubts": "true"},
+            )

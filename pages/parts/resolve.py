@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import reads, say
+from pages.parts import reads, reason, say
 from pages.parts.facts import to_copy
 from pages.parts.who import actor
-from toc_sync import runtime, wording
+from toc_sync import runtime, wording, wording_doubt
 from toc_sync.model import Result, Status
 from toc_sync.views import InvoiceDetail
 
 THERE, NOT_THERE = "It is in TOC Online", "It is not there: send again"
-OWN_WORDS = "In my own words"
-REASON_LENGTH = 500
 
 
 def draw(detail: InvoiceDetail) -> None:
@@ -41,8 +39,23 @@ def draw(detail: InvoiceDetail) -> None:
             _draw_there(row.invoice_id)
         elif found == NOT_THERE:
             _draw_not_there(detail)
-        if answer := st.session_state.get(_answer_key(row.invoice_id)):
-            st.error(say.plain(answer), icon=":material/error:")
+        draw_answer(row.invoice_id)
+    if detail.retried_at:
+        sentence = wording_doubt.retried_by_itself(detail.retried_at, detail.read_at)
+        st.caption(f":material/schedule: {say.plain(sentence)}")
+
+
+def draw_answer(invoice_id: int) -> None:
+    """Draws the refusal that was kept, if there is one."""
+    if answer := st.session_state.get(_answer_key(invoice_id)):
+        st.error(say.plain(answer), icon=":material/error:")
+
+
+def keep(result: Result) -> None:
+    """Keeps a refusal beside the form, and says what was done (in a callback)."""
+    st.session_state[_answer_key(result.invoice_id)] = None if result.done else result.message
+    if result.done:
+        say.later(result.message)
 
 
 def _draw_there(invoice_id: int) -> None:
@@ -57,9 +70,7 @@ def _draw_there(invoice_id: int) -> None:
 
 def _draw_not_there(detail: InvoiceDetail) -> None:
     invoice_id = detail.row.invoice_id
-    reason = st.radio("How do you know?", [wording.LOOKED_UP, OWN_WORDS], key=f"reason_{invoice_id}")
-    if reason == OWN_WORDS:
-        st.text_input("Your words", key=f"words_{invoice_id}", max_chars=REASON_LENGTH)
+    reason.ask(invoice_id)
     st.button(
         "Send again",
         type="primary",
@@ -81,24 +92,15 @@ def _draw_not_there(detail: InvoiceDetail) -> None:
 @say.safely
 def _declare(invoice_id: int) -> None:
     document = st.session_state[f"document_{invoice_id}"]
-    _keep(runtime.current().resolve_as_synced(invoice_id, document, actor=actor(), reason=wording.FOUND))
+    keep(runtime.current().resolve_as_synced(invoice_id, document, actor=actor(), reason=wording.FOUND))
 
 
 @say.safely
 def _send_again(invoice_id: int) -> None:
-    reason = st.session_state[f"reason_{invoice_id}"]
-    words = st.session_state.get(f"words_{invoice_id}", "") if reason == OWN_WORDS else reason
-    result = runtime.current().resolve_send_again(invoice_id, actor=actor(), reason=words)
+    result = runtime.current().resolve_send_again(invoice_id, actor=actor(), reason=reason.given(invoice_id))
     if result.done:
         reads.watch(invoice_id)
-    _keep(result)
-
-
-def _keep(result: Result) -> None:
-    """Keeps a refusal beside the form, and says what was done."""
-    st.session_state[_answer_key(result.invoice_id)] = None if result.done else result.message
-    if result.done:
-        say.later(result.message)
+    keep(result)
 
 
 def _answer_key(invoice_id: int) -> str:

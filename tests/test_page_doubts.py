@@ -1,0 +1,169 @@
+"""Doubts on the pages, without a browser: many resolved at once, a declaration taken back, and how old they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.parts.say import plain
+from tests.office import Office
+from tests.test_page_invoices import FRAME, labels, listed, office, press, texts, visit
+from toc_sync import runtime, wording
+from toc_sync.model import Status
+from toc_sync.sandbox import Behaviour
+
+__all__ = ["office"]
+ASK = "They are not in TOC Online…"
+LONG_AGO = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
+
+
+def doubtful(office: Office, number: str, *, minutes: float = 20) -> int:
+    """An invoice in doubt whose request left so many minutes ago."""
+    invoice_id = office.sent(number, Behaviour.HTML)
+    at = office.runtime.invoice_detail(invoice_id).row.last_attempt_at - timedelta(minutes=minutes)
+    office.age(invoice_id, last_attempt_at=at, doubt_since=at)
+    return invoice_id
+
+
+def tick(at: AppTest, *rows: int) -> AppTest:
+    """Ticks rows of the table that is drawn."""
+    key = next(key for key in at.session_state.filtered_state if key.startswith("invoices_"))
+    at.session_state[key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    return at.run()
+
+
+def button(at: AppTest, label: str):
+    return next(each for each in at.button if each.label == label)
+
+
+# Many at once ---------------------------------------------------------------------------------------------------------
+
+
+def test_many_ticked_doubts_are_looked_at_together_and_sent_again(office):
+    one, two, fresh = doubtful(office, "A 1"), doubtful(office, "A 2"), doubtful(office, "A 3", minutes=1)
+    office.sent("A 4")
+    at = press(tick(visit(), 0, 1, 2, 3), ASK)
+    assert plain("2 of 4 invoices will be sent again, €246.00.") in texts(at)
+    assert f"{plain('It is not in doubt any more: synced.')} ({plain('A 4')})" in texts(at)
+    assert plain("TOC Online may still be working on it.") in texts(at)
+    assert next(radio for radio in at.radio).value == wording.LOOKED_UP
+    press(at, "Send 2 again")
+    assert [office.state(each).status for each in (one, two, fresh)] == [Status.QUEUED, Status.QUEUED, Status.IN_DOUBT]
+    assert {office.runtime.invoice_detail(each).actions[0].reason for each in (one, two)} == {wording.LOOKED_UP}
+    assert [toast.value for toast in at.toast] == [plain("2 on their way to TOC Online.")]
+    assert "Send 2 again" not in labels(at)
+    assert ASK not in labels(at), "nothing is ticked any more"
+
+
+def test_without_a_doubt_among_the_ticked_there_is_nothing_to_say(office):
+    office.sent("A 1", Behaviour.REFUSE_SERIES)
+    assert button(tick(visit(), 0), ASK).disabled
+    doubtful(office, "A 2")
+    assert not button(tick(visit(), 0, 1), ASK).disabled
+
+
+def test_what_the_dialog_is_about_stays_when_ticks_and_rows_move(office):
+    one = doubtful(office, "A 1")
+    at = press(tick(visit(), 0), ASK)
+    other = doubtful(office, "A 2")
+    at.run()
+    tick(at, 0)
+    assert plain("1 invoice will be sent again, €123.00.") in texts(at)
+    press(at, "Send 1 again")
+    assert (office.state(one).status, office.state(other).status) == (Status.QUEUED, Status.IN_DOUBT)
+
+
+def test_what_was_resolved_meanwhile_is_refused_before_anything_is_pressed(office):
+    one = doubtful(office, "A 1")
+    at = press(tick(visit(), 0), ASK)
+    office.runtime.resolve_as_synced(one, "FT 2026/50", actor="rui", reason="found it")
+    at.run()
+    assert "It cannot be sent again" in texts(at)
+    assert button(at, "Send 0 again").disabled
+
+
+def test_own_words_are_needed_where_they_were_chosen(office):
+    one = doubtful(office, "A 1")
+    at = press(tick(visit(), 0), ASK)
+    at.radio(key="reason_many").set_value("In my own words").run()
+    press(at, "Send 1 again")
+    assert plain("Say how you know that it is not in TOC Online.") in texts(at)
+    assert office.state(one).status is Status.IN_DOUBT
+    at.text_input(key="words_many").set_value("Asked the accountant.")
+    press(at, "Send 1 again")
+    assert office.runtime.invoice_detail(one).actions[0].reason == "Asked the accountant."
+
+
+# Back from a declaration ----------------------------------------------------------------------------------------------
+
+
+def test_a_declaration_can_be_taken_back_with_a_reason(office):
+    one = doubtful(office, "A 1")
+    office.runtime.resolve_as_synced(one, "FT 2026/50", actor="rui", reason="found it")
+    at = visit(invoice=str(one))
+    assert [each.label for each in at.expander if each.label == "It is not there after all?"]
+    press(at, "Put it back in doubt")
+    assert plain("Say how you know") in texts(at)
+    assert office.state(one).status is Status.SYNCED
+    at.text_input(key=f"why_{one}").set_value("Another customer.")
+    press(at, "Put it back in doubt")
+    assert office.state(one).status is Status.IN_DOUBT
+    assert plain("Reopened by dashboard: Another customer.") in texts(at).replace("\u2060", "") or (
+        "Reopened by dashboard: Another customer." in texts(at)
+    )
+
+
+def test_what_toc_online_answered_cannot_be_taken_back(office):
+    at = visit(invoice=str(office.sent("A 1")))
+    assert "Put it back in doubt" not in labels(at)
+
+
+# Once by itself -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("idempotent", ["true", "false"])
+def test_the_drawer_says_when_a_doubt_is_retried_by_itself(office, monkeypatch, idempotent):
+    monkeypatch.setenv("TOC_FUNCTION_IS_IDEMPOTENT", idempotent)
+    one = doubtful(office, "A 1", minutes=2)
+    at = visit(invoice=str(one))
+    due = office.runtime.invoice_detail(one).row.last_attempt_at + timedelta(minutes=10)
+    sentence = plain(f"It will be retried by itself at {wording.clock_time(due)}.")
+    assert (sentence in texts(at)) == (idempotent == "true")
+
+
+# How old doubts are ---------------------------------------------------------------------------------------------------
+
+
+def test_old_doubts_are_counted_apart_on_the_list_and_can_be_filtered(office):
+    doubtful(office, "OLD")
+    doubtful(office, "FRESH", minutes=2)
+    office.sent("THERE")
+    at = visit()
+    strip = button(at, next(label for label in labels(at) if "In doubt" in label))
+    assert "**2**" in strip.label
+    assert "1 for more than 15 minutes" in strip.label
+    assert listed(visit(old_doubts="true")) == ["OLD"]
+    assert listed(visit(old_doubts="false")) == ["THERE", "FRESH", "OLD"]
+    waits = list(at.dataframe[0].value["next"])
+    assert waits[0] is None
+    assert all(each.startswith("In doubt since ") for each in waits[1:])
+
+
+def test_nonsense_for_the_filter_of_old_doubts_is_left_out_with_a_word(office):
+    office.invoice("A 1")
+    at = visit(old_doubts="maybe")
+    assert listed(at) == ["A 1"]
+    assert "old" in at.toast[0].value
+
+
+def test_the_overview_counts_old_doubts_apart_and_leads_to_them(office):
+    doubtful(office, "OLD")
+    doubtful(office, "FRESH", minutes=2)
+    runtime.current().changed()
+    at = AppTest.from_file(str(FRAME), default_timeout=20).run()
+    assert not at.exception
+    assert plain(", 1 of them in doubt for more than 15 minutes.") in texts(at)
+    links = [link.proto.label for link in at.get("page_link")]
+    assert ":red[1 for more than 15 minutes]" in links
