@@ -120,7 +120,8 @@ class InvoiceLife(RuleBasedStateMachine):
         self.truths: dict[int, Truth] = {}
         self.numbers = 0
         self.by_others = False
-        self.may_unsettle: int | None = None
+        self.may_unsettle: set[int] = set()
+        self.reopened: int | None = None
         self.seen = self._look()
 
     def teardown(self) -> None:
@@ -181,7 +182,7 @@ class InvoiceLife(RuleBasedStateMachine):
             return
         outbox.adopt(self.conn, invoice, REFUSALS, now=self.now)
         done = outbox.request_send(self.conn, invoice, actor="ana", now=self.now, idempotent=self.idempotent).done
-        self.may_unsettle = invoice_id if done and self.idempotent else None
+        self.may_unsettle = {invoice_id} if done and self.idempotent else set()
 
     @rule(invoice_id=known, says_the_truth=st.booleans())
     def declare_synced(self, invoice_id, says_the_truth):
@@ -199,17 +200,22 @@ class InvoiceLife(RuleBasedStateMachine):
 
     @rule(invoice_id=known, may_lie=st.booleans())
     def send_again(self, invoice_id, may_lie):
-        truth = self.truths[invoice_id]
-        is_lie = bool(truth.ours | truth.elsewhere)
-        if invoice_id not in self.seen.records or (is_lie and not may_lie):
+        if invoice_id in self.seen.records and (may_lie or not self._is_there(invoice_id)):
+            self._send_again(invoice_id)
+
+    @rule(may_lie=st.booleans())
+    def send_many_again(self, may_lie):
+        """What was foretold for all of them is what happens to each."""
+        those = {each for each in self.seen.records if may_lie or not self._is_there(each)}
+        foretold = status.preview_send_again(self.conn, those, REFUSALS, now=self.now)
+        assert {each for each in sorted(those) if self._send_again(each)} == set(foretold.invoice_ids)
+
+    @rule(invoice_id=known)
+    def reopen(self, invoice_id):
+        if invoice_id not in self.seen.records:
             return
-        result = outbox.resolve_send_again(
-            self.conn, self._invoice(invoice_id), invoice_id, actor="ana", reason="looked", now=self.now
-        )
-        if result.done:
-            self.may_unsettle = invoice_id
-            truth.unclear.clear()
-            truth.misled |= is_lie
+        done = outbox.reopen(self.conn, invoice_id, actor="ana", reason="not there", now=self.now).done
+        self.reopened = invoice_id if done else None
 
     # What workers do --------------------------------------------------------------------------------------------------
 
@@ -237,12 +243,17 @@ class InvoiceLife(RuleBasedStateMachine):
         outbox.settle(self.conn, claimed, one.verdict, EVIDENCE, waits_s=WAITS_S, jitter=0.5, now=self.now)
         truth.told |= one.verdict.outcome is Outcome.SYNCED
         if one.verdict.outcome is not Outcome.IN_DOUBT:
-            self.may_unsettle = claimed.invoice_id
+            self.may_unsettle = {claimed.invoice_id}
             truth.unclear.discard(claimed.request_id)
 
     @rule(seconds=st.sampled_from([1, 40, 130, 250, 700]))
     def time_passes(self, seconds):
         self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: self.idempotent)
+    @rule()
+    def retry_doubts(self):
+        self.may_unsettle = set(outbox.retry_doubts(self.conn, now=self.now))
 
     @rule()
     def rescue(self):
@@ -282,7 +293,7 @@ class InvoiceLife(RuleBasedStateMachine):
             self._assert_that_nothing_firm_became_weaker(before)
             self._assert_that_nothing_issued_is_said_to_be_missing()
             self._assert_that_the_database_proves_it()
-        self.by_others, self.may_unsettle = False, None
+        self.by_others, self.may_unsettle, self.reopened = False, set(), None
 
     def _assert_that_the_database_proves_it(self) -> None:
         after_a_look_around = self.conn.begin_nested()
@@ -316,9 +327,13 @@ class InvoiceLife(RuleBasedStateMachine):
 
     def _assert_not_weaker(self, invoice_id: int, before: Seen) -> None:
         was, stands = before.records[invoice_id]["status"], self.seen.records[invoice_id]["status"]
+        if self.reopened == invoice_id:
+            assert (was, stands) == (Status.SYNCED, Status.IN_DOUBT)
+            assert not self.truths[invoice_id].told
+            return
         if was == Status.SYNCED:
             assert stands == Status.SYNCED
-        if was == Status.IN_DOUBT and self.may_unsettle != invoice_id:
+        if was == Status.IN_DOUBT and invoice_id not in self.may_unsettle:
             assert stands in (Status.IN_DOUBT, Status.SYNCED)
         if not self.by_others and api_response.is_success(before.answers.get(invoice_id)):
             assert api_response.is_success(self.seen.answers[invoice_id])
@@ -336,6 +351,21 @@ class InvoiceLife(RuleBasedStateMachine):
             for invoice_id, truth in self.truths.items()
             if invoice_id in self.seen.records and not truth.restored
         ]
+
+    def _send_again(self, invoice_id: int) -> bool:
+        truth = self.truths[invoice_id]
+        done = outbox.resolve_send_again(
+            self.conn, self._invoice(invoice_id), invoice_id, actor="ana", reason="looked", now=self.now
+        ).done
+        if done:
+            self.may_unsettle.add(invoice_id)
+            truth.unclear.clear()
+            truth.misled |= self._is_there(invoice_id)
+        return done
+
+    def _is_there(self, invoice_id: int) -> bool:
+        truth = self.truths[invoice_id]
+        return bool(truth.ours | truth.elsewhere)
 
     def _claim(self, which: int | None) -> Claim | outbox.Dropped | None:
         return outbox.claim(
