@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +20,7 @@ HOSTILE = (
     " :red[r] $t$ :material/home: :smile: www.example.com a@example.com"
 )
 SLOW = 15_000
+LONG_AGO = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,30 @@ def test_of_several_ticked_rows_those_that_may_not_be_sent_are_named(page, app, 
     tick(page, 1)
     page.get_by_role("button", name="Retry 2 selected").click()
     expect(page.get_by_text("1 on their way, 1 refused: MIX 1: It is already in TOC Online.")).to_be_visible()
+
+
+def test_many_doubts_are_sent_again_together_and_no_other_whatever_moves_meanwhile(page, app, office):
+    ids = [office.sent(f"MANY {number}", Behaviour.HTML) for number in range(3)]
+    for invoice_id in ids:
+        office.age(invoice_id, last_attempt_at=LONG_AGO, doubt_since=LONG_AGO)
+    visit(page, app, "?q=MANY")
+    expect(cell(page, 2, 1)).to_contain_text("MANY 0", timeout=SLOW)
+    expect(cell(page, 2, 10)).to_have_text("In doubt since 5 Jan 2026, 09:30")
+    tick(page, 0)
+    tick(page, 1)
+    page.get_by_role("button", name="They are not in TOC Online").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("2 invoices will be sent again")).to_be_visible(timeout=SLOW)
+
+    late = office.sent("MANY LATE", Behaviour.HTML)
+    office.age(late, last_attempt_at=LONG_AGO)
+    expect(cell(page, 3, 1)).to_contain_text("MANY 0", timeout=SLOW)
+    expect(dialog.get_by_text("2 invoices will be sent again")).to_be_visible()
+    dialog.get_by_role("button", name="Send 2 again").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_text("2 on their way to TOC Online.")).to_be_visible(timeout=SLOW)
+    wait_until(lambda: office.is_synced(ids[1]) and office.is_synced(ids[2]))
+    assert [office.attempts(invoice_id) for invoice_id in (*ids, late)] == [1, 2, 2, 1]
 
 
 def test_a_double_click_on_create_makes_one_invoice(page, app, office):

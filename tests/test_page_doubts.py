@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from zlib import crc32
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,7 +17,6 @@ from toc_sync.sandbox import Behaviour
 
 __all__ = ["office"]
 ASK = "They are not in TOC Online…"
-LONG_AGO = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 
 def doubtful(office: Office, number: str, *, minutes: float = 20) -> int:
@@ -29,8 +29,10 @@ def doubtful(office: Office, number: str, *, minutes: float = 20) -> int:
 
 def tick(at: AppTest, *rows: int) -> AppTest:
     """Ticks rows of the table that is drawn."""
-    key = next(key for key in at.session_state.filtered_state if key.startswith("invoices_"))
-    at.session_state[key] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    times, ids = at.session_state["_drawn_invoices"]
+    at.session_state[f"invoices_{crc32(repr(ids).encode()):08x}_{times}"] = {
+        "selection": {"rows": list(rows), "columns": [], "cells": []}
+    }
     return at.run()
 
 
@@ -110,9 +112,7 @@ def test_a_declaration_can_be_taken_back_with_a_reason(office):
     at.text_input(key=f"why_{one}").set_value("Another customer.")
     press(at, "Put it back in doubt")
     assert office.state(one).status is Status.IN_DOUBT
-    assert plain("Reopened by dashboard: Another customer.") in texts(at).replace("\u2060", "") or (
-        "Reopened by dashboard: Another customer." in texts(at)
-    )
+    assert "Reopened by dashboard: Another customer." in texts(at)
 
 
 def test_what_toc_online_answered_cannot_be_taken_back(office):
@@ -147,7 +147,7 @@ def test_old_doubts_are_counted_apart_on_the_list_and_can_be_filtered(office):
     assert listed(visit(old_doubts="true")) == ["OLD"]
     assert listed(visit(old_doubts="false")) == ["THERE", "FRESH", "OLD"]
     waits = list(at.dataframe[0].value["next"])
-    assert waits[0] is None
+    assert not isinstance(waits[0], str)
     assert all(each.startswith("In doubt since ") for each in waits[1:])
 
 
