@@ -166,7 +166,7 @@ def test_many_doubts_are_sent_again_together_and_no_other_whatever_moves_meanwhi
     expect(cell(page, 2, 10)).to_have_text("In doubt since 5 Jan 2026, 09:30")
     tick(page, 0)
     tick(page, 1)
-    expect(page.get_by_text("2 selected")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("2 selected", exact=True)).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="They are not in TOC Online").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("2 invoices will be sent again")).to_be_visible(timeout=SLOW)

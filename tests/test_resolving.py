@@ -358,6 +358,16 @@ def test_nothing_else_is_retried_by_itself(desk: Desk, given: Any) -> None:
     assert not isinstance(desk.try_claim(), Claim)
 
 
+def test_while_nothing_may_leave_doubts_stay_where_people_see_them(desk: Desk) -> None:
+    invoice_id = in_doubt(desk)
+    with writing(desk.engine) as conn:
+        outbox.pause(conn, actor="ana", reason="maintenance", now=desk.now())
+    assert (retry_doubts(desk), retried_at(desk, invoice_id)) == ([], None)
+    with writing(desk.engine) as conn:
+        outbox.resume(conn, actor="ana", reason=None, now=desk.now())
+    assert retry_doubts(desk) == [invoice_id]
+
+
 def test_a_doubt_that_turns_out_to_be_there_is_not_retried(desk: Desk) -> None:
     invoice_id = in_doubt(desk)
     desk.change_invoice(invoice_id, api_response=SUCCESS)

@@ -11,8 +11,8 @@ from zlib import crc32
 import streamlit as st
 
 from pages.parts import acts, reads, reason, say
-from pages.parts.who import actor
 from pages.parts.live import live
+from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_doubt
 from toc_sync.views import InvoiceRow, Refused, SendAgainPreview
 

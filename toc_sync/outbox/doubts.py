@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from toc_sync import api_response, billing, policy
 from toc_sync.model import SENDABLE_INVOICE_STATUSES, Status, Trigger
+from toc_sync.outbox.gate import read_gate
 from toc_sync.outbox.records import synced_values, update_record
 from toc_sync.outbox.requests import facts_of, queue
 from toc_sync.tables import sync_records as records
@@ -19,8 +20,11 @@ from toc_sync.tables import sync_records as records
 def retry_doubts(conn: Connection, *, now: datetime, at_most: int = 100) -> list[int]:
     """Queues the doubts whose request left long enough ago and that nobody has retried yet; returns their ids.
 
-    Only invoices that were sent from here. One whose retry ends in doubt again stays: then a person decides.
+    Only invoices that were sent from here. One whose retry ends in doubt again stays: then a person decides. None while
+    nothing may leave: a doubt that waits for that would be a doubt that nobody sees.
     """
+    if not read_gate(conn).is_open:
+        return []
     is_due = (
         records.c.status == Status.IN_DOUBT,
         records.c.doubt_retries < policy.DOUBT_RETRIES,

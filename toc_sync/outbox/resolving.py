@@ -125,12 +125,12 @@ def _reopened_doubt(conn: Connection, record: RowMapping, actor: str, reason: st
     mine = attempts.c.invoice_id == record["invoice_id"]
     newest = select(attempts.c.outcome, attempts.c.error_kind, attempts.c.http_status).where(mine)
     found = conn.execute(newest.order_by(attempts.c.number.desc()).limit(1)).one_or_none()
-    was_doubt = found is not None and found.outcome == Outcome.IN_DOUBT and found.error_kind
+    doubt = found if found and found.outcome == Outcome.IN_DOUBT else None
     return Verdict(
         outcome=Outcome.IN_DOUBT,
-        error_kind=ErrorKind(found.error_kind) if found and was_doubt else ErrorKind.SERVER_ERROR,
+        error_kind=ErrorKind(doubt.error_kind) if doubt else ErrorKind.SERVER_ERROR,
         error=wording_doubt.reopened_by(actor, reason),
-        http_status=found.http_status if found and was_doubt else None,
+        http_status=doubt.http_status if doubt else None,
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 from toc_sync import billing, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
-from toc_sync.outbox import adopted_record, caution_about, may_reopen
+from toc_sync.outbox import adopted_record, caution_about, may_reopen, read_gate
 from toc_sync.status.invoices import as_row
 from toc_sync.tables import invoice_orders, projects, sync_actions, sync_attempts, sync_records
 from toc_sync.tables import issued_invoice_orders as allocations
@@ -68,13 +68,18 @@ def read_detail(
         send_again_at=policy.send_again_at(facts),
         can_send_again=policy.may_send_again(facts, now=now).allowed,
         can_reopen=may_reopen(conn, record, invoice.api_response if invoice else record["success_value"]).allowed,
-        retried_at=policy.retried_at(facts, retries=record["doubt_retries"]) if idempotent else None,
+        retried_at=_retried_at(conn, facts, record["doubt_retries"]) if idempotent else None,
         api_response=invoice.api_response if invoice else None,
         attempts=_attempts(conn, invoice_id),
         actions=_actions(conn, invoice_id),
         allocations=_allocations(conn, invoice_id),
         read_at=now,
     )
+
+
+def _retried_at(conn: Connection, facts: policy.Facts, retries: int) -> datetime | None:
+    at = policy.retried_at(facts, retries=retries)
+    return at if at and read_gate(conn).is_open else None
 
 
 def _state(record: Any, invoice_id: int) -> SyncState:

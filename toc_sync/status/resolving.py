@@ -30,12 +30,13 @@ def preview_send_again(
     amounts: dict[str, Decimal] = defaultdict(Decimal)
     refused: dict[str, list[str]] = defaultdict(list)
     for invoice_id, record, invoice in _read(conn, sorted(set(invoice_ids)), refusals, now):
-        why_not = why_not_send_again(record, invoice, now=now) if record else wording.unknown_invoice(invoice_id)
-        if record and why_not is None:
+        if record is None:
+            refused[wording.unknown_invoice(invoice_id)].append(_name_of(record, invoice_id))
+        elif why_not := why_not_send_again(record, invoice, now=now):
+            refused[why_not].append(_name_of(record, invoice_id))
+        else:
             allowed.append(invoice_id)
             amounts[record["currency_code"]] += record["total_amount"]
-        else:
-            refused[why_not or ""].append(_name_of(record, invoice_id))
     return SendAgainPreview(
         invoice_ids=tuple(allowed),
         amounts=dict(amounts),
