@@ -13,6 +13,7 @@ from tests.core import (
     ISSUED,
     LONG_AGO,
     LOST,
+    REFUSALS,
     REJECTED,
     TIMED_OUT,
     UNDELIVERED,
@@ -21,7 +22,7 @@ from tests.core import (
     at_once,
 )
 from tests.live_app import wait_until
-from toc_sync import outbox, status, sync
+from toc_sync import outbox, resolving, status, sync
 from toc_sync.database import current_time, reading, writing
 from toc_sync.gating import Gate
 from toc_sync.model import ErrorKind, GateCause, GateState, Status, Verdict
@@ -125,7 +126,7 @@ def test_the_probe_is_the_oldest_waiting_invoice_that_certainly_never_arrived(de
     desk.settle(desk.claim(unreached), UNDELIVERED)
     close(desk)
     desk.retry(retried)
-    sync.resolve_send_again(desk.engine, again, actor="ana", reason="not there")
+    resolving.resolve_send_again(desk.engine, again, REFUSALS, actor="ana", reason="not there")
     desk.create(invoice_date="2026-11-22")
     assert desk.try_claim() is None, "it is not time yet"
     make_probe_due(desk)
