@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, func, select
 
 from tests.bench.creating import TODAY, prepared, standalone
+from tests.bench.judge import Judge
 from tests.bench.sending import sender
 from tests.live_app import wait_until
-from tests.stand_in import StandIn
 from toc_sync import sync
+from toc_sync.database import reading
+from toc_sync.model import Status
+from toc_sync.tables import sync_records as records
 from toc_sync.worker import Worker
 
 THREADS = 16
 
 
-def efficiency(url: str, *, latency_s: float, rounds: int) -> float:
-    """Returns the rate of draining `rounds` invoices per thread as a percentage of threads ÷ latency."""
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """The rate as a percentage of threads ÷ latency, and this process's own work per invoice in milliseconds."""
+
+    share: float
+    cpu_ms: float
+
+
+def drain(url: str, *, latency_s: float, rounds: int) -> Drained:
+    """Measures draining `rounds` invoices per thread, from the first request until the last outcome is written down."""
     engine = prepared(url)
-    for _ in range(THREADS * rounds):
-        sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
-    with StandIn(latency_s=latency_s) as function:
-        worker = Worker(sender(engine, function.url), threads=THREADS, on_change=lambda: None)
-        began = time.monotonic()
+    created = [sync.create_invoice(engine, standalone(), actor="bench", today=TODAY) for _ in range(THREADS * rounds)]
+    with Judge(latency_s=latency_s) as judge:
+        worker = Worker(sender(engine, judge.url), threads=THREADS, on_change=lambda: None)
+        cpu_s = time.process_time()
         worker.start()
-        wait_until(
-            lambda: len(function.requests) == THREADS * rounds and worker.in_flight() == 0, within_s=120, every_s=0.005
-        )
-        took_s = time.monotonic() - began
+        wait_until(lambda: worker.in_flight() == 0 and _all_synced(engine), within_s=300, every_s=0.01)
+        ended = time.monotonic()
+        cpu_s = time.process_time() - cpu_s
+        asked = judge.close()
         worker.stop()
     engine.dispose()
-    return 100 * latency_s * rounds / took_s
+    assert sorted(invoice_id for _, invoice_id in asked) == sorted(created), "each invoice is asked for once"
+    return Drained(share=100 * latency_s * rounds / (ended - asked[0][0]), cpu_ms=1000 * cpu_s / len(created))
+
+
+def _all_synced(engine: Engine) -> bool:
+    with reading(engine) as conn:
+        waiting = select(func.count()).select_from(records).where(records.c.status != Status.SYNCED)
+        return conn.execute(waiting).scalar_one() == 0
