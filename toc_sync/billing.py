@@ -46,14 +46,16 @@ def fingerprint_of(column: Any) -> Any:
     return func.md5(cast(column, Text))
 
 
-_ONE = select_invoices().where(invoices.c.id == bindparam("wanted"))
-"""Built once: every claim and every request reads an invoice, and building it takes as long as the database does."""
+# Built once: every claim and every request reads an invoice, and building a query takes as long as the database does.
+_THIS = invoices.c.id == bindparam("wanted")
+_ONE = select_invoices().where(_THIS)
+_LOCKED = select(invoices.c.api_response).where(_THIS).with_for_update()
+_WRITTEN = invoices.update().where(_THIS)
 
 
 def lock_api_response(conn: Connection, invoice_id: int) -> tuple[bool, object]:
     """Returns whether the invoice exists, and its `api_response`, locked against other writers until the commit."""
-    query = select(invoices.c.api_response).where(invoices.c.id == invoice_id).with_for_update()
-    row = conn.execute(query).one_or_none()
+    row = conn.execute(_LOCKED, {"wanted": invoice_id}).one_or_none()
     return (False, None) if row is None else (True, row[0])
 
 
@@ -64,7 +66,7 @@ def write_api_response(conn: Connection, invoice_id: int, value: object) -> bool
     """
     try:
         with conn.begin_nested():
-            conn.execute(invoices.update().where(invoices.c.id == invoice_id).values(api_response=value))
+            conn.execute(_WRITTEN, {"wanted": invoice_id, "api_response": value})
     except (OperationalError, InterfaceError):
         raise
     except DBAPIError:

@@ -15,7 +15,7 @@ from toc_sync import api_response, billing, policy, wording
 from toc_sync.gating import Gate, may_probe
 from toc_sync.model import Claim, GateState, Invoice, Outcome, Refusal, Status, Trigger
 from toc_sync.outbox.gate import pause_for_changed_database, read_gate, waited_for, win_probe
-from toc_sync.outbox.records import DELETED, copies_of, ended_values, synced_values, update_record
+from toc_sync.outbox.records import DELETED, copies_of, ended_values, synced_values, update_locked
 from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
@@ -154,7 +154,7 @@ def _drop(
     seen = {"invoice_status": DELETED}
     if invoice:
         seen = copies_of(invoice) | {"api_fingerprint": invoice.api_fingerprint}
-    update_record(conn, invoice_id, values | seen, now=now)
+    update_locked(conn, record, values | seen, now=now)
     return Dropped(invoice_id=invoice_id, status=values["status"])
 
 
@@ -181,7 +181,7 @@ def _open_attempt(
         "request_id": claimed.request_id,
         "worker": worker,
     }
-    conn.execute(attempts.insert().values(open_attempt))
+    conn.execute(attempts.insert(), open_attempt)
     claim_values = {
         "status": Status.SYNCING,
         "attempt_count": claimed.number,
@@ -191,5 +191,5 @@ def _open_attempt(
         "last_attempt_at": now,
         "not_before": None,
     } | waited_for(record, gate)
-    update_record(conn, claimed.invoice_id, copies_of(invoice) | claim_values, now=now)
+    update_locked(conn, record, copies_of(invoice) | claim_values, now=now)
     return claimed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from toc_sync import api_response, policy, wording
@@ -15,6 +15,7 @@ from toc_sync.database import is_postgresql
 from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger, fold
 from toc_sync.tables import creation_tokens
 from toc_sync.tables import issued_client_invoices as invoices
+from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
 COPIED = (
@@ -36,6 +37,18 @@ DELETED = "deleted"
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _SEARCHED = (records.c.invoice_number, records.c.payer, records.c.document_no, records.c.error)
+
+# Written once: writing a statement anew takes as long as running it.
+_THIS = records.c.invoice_id == bindparam("wanted")
+_FINGERPRINT_NOW = (
+    select(fingerprint_of(invoices.c.api_response)).where(invoices.c.id == records.c.invoice_id).scalar_subquery()
+)
+_HIGHEST_NUMBER = (
+    select(func.max(attempts.c.number)).where(attempts.c.invoice_id == records.c.invoice_id).scalar_subquery()
+)
+_LOCKED = select(records).where(_THIS).with_for_update()
+_CHANGED = records.update().where(_THIS)
+_SETTLED = _CHANGED.values(attempt_count=_HIGHEST_NUMBER, api_fingerprint=_FINGERPRINT_NOW)
 
 
 def enqueue(conn: Connection, invoice: Invoice, *, actor: str, now: datetime) -> None:
@@ -121,8 +134,7 @@ def ended_values() -> dict[str, Any]:
 
 def lock_record(conn: Connection, invoice_id: int) -> RowMapping | None:
     """Returns the record, locked against other writers until the commit, or None."""
-    query = select(records).where(records.c.invoice_id == invoice_id).with_for_update()
-    return conn.execute(query).mappings().one_or_none()
+    return conn.execute(_LOCKED, {"wanted": invoice_id}).mappings().one_or_none()
 
 
 def current_status(conn: Connection, invoice_id: int) -> Status:
@@ -141,6 +153,28 @@ def update_record(conn: Connection, invoice_id: int, values: dict[str, Any], *, 
         conn.execute(records.update().where(where).values(search_text=searchable(*texts)))
 
 
+def update_locked(conn: Connection, record: RowMapping, values: dict[str, Any], *, now: datetime) -> None:
+    """Changes a record as `update_record` does, in one statement: the caller has locked and read it."""
+    _change(conn, _CHANGED, record, values, now)
+
+
+def update_settled(conn: Connection, record: RowMapping, values: dict[str, Any], *, now: datetime) -> None:
+    """Changes a locked record after an attempt was closed: its count of attempts and `api_fingerprint` follow too.
+
+    Only while the invoice's row is locked, if there is one: see `remember_api_response`.
+    """
+    _change(conn, _SETTLED, record, values, now)
+
+
+def _change(conn: Connection, statement: Update, record: RowMapping, values: dict[str, Any], now: datetime) -> None:
+    after = dict(record) | values
+    if "status" in values:
+        is_in_doubt = values["status"] == Status.IN_DOUBT
+        values = values | {"doubt_since": (record["doubt_since"] or now) if is_in_doubt else None}
+    followed = {"search_text": searchable(*(after[column.name] for column in _SEARCHED)), "updated_at": now}
+    conn.execute(statement, values | followed | {"wanted": record["invoice_id"]})
+
+
 def _doubt_since(status: Status, now: datetime) -> Any:
     return func.coalesce(records.c.doubt_since, now) if status is Status.IN_DOUBT else None
 
@@ -155,8 +189,8 @@ def remember_api_response(conn: Connection, invoice_id: int) -> None:
 
     Only for an invoice whose row is locked: what somebody wrote in between would never be noticed.
     """
-    fingerprint = select(fingerprint_of(invoices.c.api_response)).where(invoices.c.id == invoice_id).scalar_subquery()
-    conn.execute(records.update().where(records.c.invoice_id == invoice_id).values(api_fingerprint=fingerprint))
+    this = records.c.invoice_id == invoice_id
+    conn.execute(records.update().where(this).values(api_fingerprint=_FINGERPRINT_NOW))
 
 
 def copies_of(invoice: Invoice) -> dict[str, Any]:

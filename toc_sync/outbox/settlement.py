@@ -9,14 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.model import Claim, ErrorKind, Outcome, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import Record, follow, possible_duplicate
-from toc_sync.outbox.records import ended_values, lock_record, remember_api_response, update_record, write_record_again
+from toc_sync.outbox.records import ended_values, lock_record, update_locked, update_settled, write_record_again
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
+
+
+# Written once: writing a statement anew takes as long as running it. Only what is asked for is read: the answer's
+# body may be long.
+_LOCKED_ATTEMPT = (
+    select(attempts.c.id, attempts.c.finished_at, attempts.c.outcome, attempts.c.error_kind)
+    .where(attempts.c.invoice_id == bindparam("wanted"), attempts.c.request_id == bindparam("wanted_request"))
+    .with_for_update()
+)
+_CLOSED_ATTEMPT = attempts.update().where(attempts.c.id == bindparam("wanted"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +89,11 @@ def settle(
         duration_ms=evidence.duration_ms,
         now=now,
     )
-    values = ended_values() | {"undelivered_tries": tries, "attempt_count": _highest_number(conn, claimed)}
-    values |= following.values
+    values = ended_values() | {"undelivered_tries": tries} | following.values
     is_to_be_written = exists and following.written is not None
     if is_to_be_written and not billing.write_api_response(conn, claimed.invoice_id, following.written):
         values["warning"] = values.get("warning") or wording.NOT_STORED_IN_BILLING
-    update_record(conn, claimed.invoice_id, values, now=now)
-    remember_api_response(conn, claimed.invoice_id)
+    update_settled(conn, record, values, now=now)
     return _settled(claimed, values, changed=True, warning=values.get("warning"))
 
 
@@ -118,8 +126,8 @@ def _claim_of(record: RowMapping) -> Claim:
 
 
 def _lock_attempt(conn: Connection, claimed: Claim) -> RowMapping | None:
-    this = (attempts.c.invoice_id == claimed.invoice_id) & (attempts.c.request_id == claimed.request_id)
-    return conn.execute(select(attempts).where(this).with_for_update()).mappings().one_or_none()
+    this = {"wanted": claimed.invoice_id, "wanted_request": claimed.request_id}
+    return conn.execute(_LOCKED_ATTEMPT, this).mappings().one_or_none()
 
 
 def _takes(attempt: RowMapping, verdict: Verdict) -> bool:
@@ -163,7 +171,7 @@ def _close_attempt(
         "response_body": evidence.body,
     }
     if attempt is not None:
-        conn.execute(attempts.update().where(attempts.c.id == attempt["id"]).values(closing))
+        conn.execute(_CLOSED_ATTEMPT, closing | {"wanted": attempt["id"]})
         return
     # The database was restored to a moment before the claim: the attempt is written again, as evidence. Its number may
     # have been given to another attempt since.
@@ -178,7 +186,7 @@ def _close_attempt(
         "request_id": claimed.request_id,
         "worker": claimed.worker,
     }
-    conn.execute(attempts.insert().values(opening | closing))
+    conn.execute(attempts.insert(), opening | closing)
 
 
 def _write_record_again(conn: Connection, claimed: Claim, now: datetime) -> RowMapping | None:
@@ -211,7 +219,7 @@ def _note_late_answer(
     values: dict[str, object] = {"warning": warning} if warning else {}
     if record["status"] != Status.SYNCING:  # the attempt that is open counts when it is settled
         values["attempt_count"] = _highest_number(conn, claimed)
-    update_record(conn, claimed.invoice_id, values, now=now)
+    update_locked(conn, record, values, now=now)
     return _settled(claimed, record, changed=bool(warning), warning=warning)
 
 
