@@ -6,7 +6,6 @@ into an answer; it only knows whether a byte of the request may have left. The k
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import re
@@ -17,9 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import httpcore
 import httpx
 
 from toc_sync.model import NoReply, Reply, Unsent
+from toc_sync.sockets import Network
 
 BODY_CAP = 1024 * 1024
 """Bytes of a body that are read; the rest is left on the wire."""
@@ -87,7 +88,7 @@ class Edge:
             "x-request-id": request_id,
             "idempotency-key": f"toc-invoice-{invoice_id}",
         }
-        wire = _Wire(not_after=not_after, began_at=uptime())
+        wire = _Wire(not_after=not_after, began_at=uptime(), deadline_s=self.deadline_s)
         return self._exchange("POST", headers, b'{"invoice_id": %d}' % invoice_id, wire)
 
     def probe(self) -> Reply | NoReply:
@@ -96,14 +97,13 @@ class Edge:
         It names no invoice, so nothing can be issued, whatever the function does with it. The platform checks address
         and key before the function runs.
         """
-        return self._exchange("GET", {}, b"", _Wire(not_after=math.inf, began_at=uptime()))
+        wire = _Wire(not_after=math.inf, began_at=uptime(), deadline_s=self.deadline_s)
+        return self._exchange("GET", {}, b"", wire)
 
     def _exchange(self, method: str, headers: Mapping[str, str], content: bytes, wire: _Wire) -> Reply | NoReply:
         try:
             wire.check_start()
-            # A loop of its own in the calling thread: it ends with the attempt, and so does everything it opened.
-            with asyncio.Runner(loop_factory=_Loop) as runner:
-                return runner.run(self._receive(self._request(method, headers, content, wire), wire))
+            return self._receive(self._request(method, headers, content, wire), wire)
         except TooLate:
             return wire.no_reply(Unsent.UNDELIVERED, "Nothing was sent: this program stood still for too long")
         except TimeoutError:
@@ -113,14 +113,11 @@ class Edge:
             why = why_unsent(error, started=wire.started, completed=wire.completed)
             return wire.no_reply(why, self._explain(why, error))
 
-    async def _receive(self, request: httpx.Request, wire: _Wire) -> Reply:
-        async with (
-            asyncio.timeout(self.deadline_s),
-            httpx.AsyncHTTPTransport(verify=self._tls, retries=0) as transport,
-            contextlib.aclosing(await transport.handle_async_request(request)) as response,
-        ):
+    def _receive(self, request: httpx.Request, wire: _Wire) -> Reply:
+        tls = self._tls if request.url.scheme == "https" else None
+        with _Transport(tls, wire) as transport, contextlib.closing(transport.handle_request(request)) as response:
             wire.http_status = response.status_code
-            raw, is_cut = await _read(response)
+            raw, is_cut = _read(response)
             body, is_too_long = _decompress(raw, response.headers.get("content-encoding", ""))
             return Reply(
                 http_status=response.status_code,
@@ -184,11 +181,12 @@ class _Wire:
 
     not_after: float
     began_at: float
+    deadline_s: float
     started: bool = False
     completed: bool = False
     http_status: int | None = None
 
-    async def trace(self, event: str, _info: object) -> None:
+    def trace(self, event: str, _info: object) -> None:
         if event.startswith("connection."):
             return
         if not self.started:
@@ -201,6 +199,12 @@ class _Wire:
         if uptime() > self.not_after:
             raise TooLate
 
+    def left_s(self) -> float:
+        left_s = self.began_at + self.deadline_s - uptime()
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s
+
     def duration_ms(self) -> int:
         return round((uptime() - self.began_at) * 1000)
 
@@ -208,17 +212,18 @@ class _Wire:
         return NoReply(why=why, error=error, duration_ms=self.duration_ms(), http_status=self.http_status)
 
 
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that ends without waiting for a host name look-up that is stuck in its thread."""
+class _Transport(httpx.HTTPTransport):
+    """httpx's own way to send a request and to name what went wrong, over one connection that ends by the deadline."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as asyncio calls it
-        """Leaves the look-up alone: closing the loop lets go of its thread."""
+    def __init__(self, tls: ssl.SSLContext | None, wire: _Wire) -> None:
+        # Not httpx's: it reads all certificates each time, and its sockets know no deadline for the whole.
+        self._pool = httpcore.ConnectionPool(ssl_context=tls, network_backend=Network(wire.left_s))
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
+def _read(response: httpx.Response) -> tuple[bytes, bool]:
     """Returns the body as it came, and whether it was cut at the cap."""
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    for chunk in response.iter_raw():
         body += chunk
         if len(body) > BODY_CAP:
             return bytes(body[:BODY_CAP]), True

@@ -18,7 +18,6 @@ from toc_sync.outbox.records import ended_values, lock_record, update_locked, up
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
-
 # Written once: writing a statement anew takes as long as running it. Only what is asked for is read: the answer's
 # body may be long.
 _LOCKED_ATTEMPT = (
