@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, TextClause, create_engine, event, make_url, text
@@ -56,7 +57,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
     SQLite takes its one write lock at the start, so that what is read in between cannot change under us.
     """
-    with _one_sentence(), _connect(engine).execution_options(toc_write=True) as conn, conn.begin():
+    with (
+        _one_sentence(),
+        _connect(engine).execution_options(toc_write=True) as conn,
+        _alone(engine),
+        conn.begin(),
+    ):
         yield conn
 
 
@@ -94,6 +100,21 @@ def _connect(engine: Engine) -> Connection:
 
 
 @contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Lets the threads of one process write to SQLite one after the other: its own waiting sleeps up to 100 ms."""
+    turn: Lock | None = engine.get_execution_options().get("toc_turn")
+    if turn is None:
+        yield
+        return
+    if not turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        raise DatabaseUnavailable(_NO_ANSWER)
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+@contextmanager
 def _one_sentence() -> Iterator[None]:
     try:
         yield
@@ -128,7 +149,7 @@ def _open_sqlite(url: str, pool_size: int) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return engine.execution_options(schema_translate_map={OUR_SCHEMA: None})
+    return engine.execution_options(schema_translate_map={OUR_SCHEMA: None}, toc_turn=Lock())
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
