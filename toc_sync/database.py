@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Dialect, Engine, TextClause, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from toc_sync.model import DatabaseUnavailable
 from toc_sync.tables import OUR_SCHEMA
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
+TRUSTED_FOR_S = 1.0
+"""How long a connection that was given back is taken to be alive without asking."""
 
 _NO_ANSWER = "The database does not answer. Try again in a moment."
 
@@ -123,12 +128,11 @@ def _one_sentence() -> Iterator[None]:
 
 
 def _open_postgresql(url: str, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=10,
         pool_timeout=CONNECT_TIMEOUT_S,
-        pool_pre_ping=True,
         json_serializer=_dumps,
         json_deserializer=tolerant_loads,
         connect_args={
@@ -138,6 +142,23 @@ def _open_postgresql(url: str, pool_size: int) -> Engine:
             "application_name": "toc_sync",
         },
     )
+    event.listen(engine, "checkin", _note_rest)
+    event.listen(engine, "checkout", partial(_ping_after_rest, engine.dialect))
+    return engine
+
+
+def _note_rest(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _ping_after_rest(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:
+    """Replaces a connection that broke while it rested; asking each time would cost a round trip per transaction."""
+    if time.monotonic() - record.info.get("rests_since", math.inf) < TRUSTED_FOR_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _open_sqlite(url: str, pool_size: int) -> Engine:

@@ -21,6 +21,9 @@ from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
 
+_OPENED = attempts.insert()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
     """A due invoice that turned out not to need sending; its record says why."""
@@ -181,7 +184,7 @@ def _open_attempt(
         "request_id": claimed.request_id,
         "worker": worker,
     }
-    conn.execute(attempts.insert(), open_attempt)
+    conn.execute(_OPENED, open_attempt)
     claim_values = {
         "status": Status.SYNCING,
         "attempt_count": claimed.number,

@@ -18,14 +18,11 @@ from toc_sync.outbox.records import ended_values, lock_record, update_locked, up
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
-# Written once: writing a statement anew takes as long as running it. Only what is asked for is read: the answer's
-# body may be long.
-_LOCKED_ATTEMPT = (
-    select(attempts.c.id, attempts.c.finished_at, attempts.c.outcome, attempts.c.error_kind)
-    .where(attempts.c.invoice_id == bindparam("wanted"), attempts.c.request_id == bindparam("wanted_request"))
-    .with_for_update()
-)
-_CLOSED_ATTEMPT = attempts.update().where(attempts.c.id == bindparam("wanted"))
+# Written once: writing a statement anew takes as long as running it.
+_THIS = (attempts.c.invoice_id == bindparam("wanted")) & (attempts.c.request_id == bindparam("wanted_request"))
+_LOCKED = select(attempts.c.outcome, attempts.c.error_kind).where(_THIS).with_for_update()
+_CLOSED = attempts.update().where(_THIS)
+_CLOSED_IF_OPEN = _CLOSED.where(attempts.c.finished_at.is_(None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +58,19 @@ def settle(
 ) -> Settled:
     """Writes the outcome of a claim; losing a race is silence, not an error."""
     record = lock_record(conn, claimed.invoice_id)
-    attempt = _lock_attempt(conn, claimed)
-    if attempt is not None and not _takes(attempt, verdict):
-        return _settled(claimed, record, changed=False)
+    closing = _closing(verdict, evidence, now)
+    is_known = _close_open_attempt(conn, claimed, closing)
+    if not is_known:
+        attempt = _lock_attempt(conn, claimed)
+        if attempt is not None and not _takes(attempt, verdict):
+            return _settled(claimed, record, changed=False)
+        _close_again(conn, claimed, attempt, closing)
+        is_known = attempt is not None
     exists, previous = billing.lock_api_response(conn, claimed.invoice_id)
-    _close_attempt(conn, claimed, attempt, verdict, evidence, now)
     record = record or _write_record_again(conn, claimed, now)
     if record is None:
         return _settled(claimed, None, changed=True, warning=wording.ORPHAN_ATTEMPT)
-    if not _concerns(record, attempt, claimed, verdict):
+    if not _concerns(record, claimed, verdict, is_known=is_known):
         return _note_late_answer(conn, record, claimed, verdict, evidence, now)
     uses_up_a_try = verdict.outcome is Outcome.UNDELIVERED and not claimed.is_probe
     tries = record["undelivered_tries"] + uses_up_a_try
@@ -125,20 +126,21 @@ def _claim_of(record: RowMapping) -> Claim:
 
 
 def _lock_attempt(conn: Connection, claimed: Claim) -> RowMapping | None:
-    this = {"wanted": claimed.invoice_id, "wanted_request": claimed.request_id}
-    return conn.execute(_LOCKED_ATTEMPT, this).mappings().one_or_none()
+    return conn.execute(_LOCKED, _of(claimed)).mappings().one_or_none()
+
+
+def _of(claimed: Claim) -> dict[str, object]:
+    return {"wanted": claimed.invoice_id, "wanted_request": claimed.request_id}
 
 
 def _takes(attempt: RowMapping, verdict: Verdict) -> bool:
-    """An open attempt takes any outcome; one closed as lost takes a firmer one; any other is closed for good."""
-    if attempt["finished_at"] is None:
-        return True
+    """An attempt closed as lost takes a firmer outcome; any other is closed for good."""
     lost = attempt["outcome"] == Outcome.IN_DOUBT and attempt["error_kind"] == ErrorKind.LOST
     return lost and policy.is_firmer_than_lost(verdict)
 
 
-def _concerns(record: RowMapping, attempt: RowMapping | None, claimed: Claim, verdict: Verdict) -> bool:
-    """Tells whether this attempt's answer still decides about the record."""
+def _concerns(record: RowMapping, claimed: Claim, verdict: Verdict, *, is_known: bool) -> bool:
+    """Tells whether this attempt's answer still decides about the record; `is_known`: the attempt was there."""
     status = Status(record["status"])
     newest = record["claim_id"] == claimed.request_id
     if status is Status.SYNCED:
@@ -147,7 +149,7 @@ def _concerns(record: RowMapping, attempt: RowMapping | None, claimed: Claim, ve
         return newest or status is not Status.SYNCING  # a queued resend is cancelled; one under way cannot be
     if newest:
         return status in (Status.SYNCING, Status.IN_DOUBT)  # what a person decided meanwhile stays
-    if attempt is not None:
+    if is_known:
         return False
     # The record knows nothing of this request: the database was restored, or the claim was never confirmed.
     if verdict.outcome is Outcome.IN_DOUBT:
@@ -155,10 +157,8 @@ def _concerns(record: RowMapping, attempt: RowMapping | None, claimed: Claim, ve
     return status in (Status.QUEUED, Status.FAILED, Status.NOT_SYNCED)  # a doubt about another request stays
 
 
-def _close_attempt(
-    conn: Connection, claimed: Claim, attempt: RowMapping | None, verdict: Verdict, evidence: Evidence, now: datetime
-) -> None:
-    closing = {
+def _closing(verdict: Verdict, evidence: Evidence, now: datetime) -> dict[str, object]:
+    return {
         "finished_at": now,
         "outcome": verdict.outcome,
         "error_kind": verdict.error_kind,
@@ -169,8 +169,16 @@ def _close_attempt(
         "response_headers": dict(evidence.headers) if evidence.headers else None,
         "response_body": evidence.body,
     }
+
+
+def _close_open_attempt(conn: Connection, claimed: Claim, closing: Mapping[str, object]) -> bool:
+    """Closes the attempt if it is open, which it nearly always is: an open one takes any outcome."""
+    return conn.execute(_CLOSED_IF_OPEN, {**closing, **_of(claimed)}).rowcount == 1
+
+
+def _close_again(conn: Connection, claimed: Claim, attempt: RowMapping | None, closing: Mapping[str, object]) -> None:
     if attempt is not None:
-        conn.execute(_CLOSED_ATTEMPT, closing | {"wanted": attempt["id"]})
+        conn.execute(_CLOSED, {**closing, **_of(claimed)})
         return
     # The database was restored to a moment before the claim: the attempt is written again, as evidence. Its number may
     # have been given to another attempt since.
@@ -185,7 +193,7 @@ def _close_attempt(
         "request_id": claimed.request_id,
         "worker": claimed.worker,
     }
-    conn.execute(attempts.insert(), opening | closing)
+    conn.execute(attempts.insert(), {**opening, **closing})
 
 
 def _write_record_again(conn: Connection, claimed: Claim, now: datetime) -> RowMapping | None:
