@@ -20,7 +20,6 @@ from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
-
 _OPENED = attempts.insert()
 
 
