@@ -36,7 +36,7 @@ def drain(url: str, *, latency_s: float, rounds: int) -> Drained:
         worker = Worker(sender(engine, judge.url), threads=THREADS, on_change=lambda: None)
         cpu_s = time.process_time()
         worker.start()
-        wait_until(lambda: worker.in_flight() == 0 and _all_synced(engine), within_s=300, every_s=0.01)
+        wait_until(lambda: worker.in_flight() == 0 and _is_empty(engine), within_s=300, every_s=0.01)
         ended = time.monotonic()
         cpu_s = time.process_time() - cpu_s
         asked = judge.close()
@@ -46,7 +46,7 @@ def drain(url: str, *, latency_s: float, rounds: int) -> Drained:
     return Drained(share=100 * latency_s * rounds / (ended - asked[0][0]), cpu_ms=1000 * cpu_s / len(created))
 
 
-def _all_synced(engine: Engine) -> bool:
+def _is_empty(engine: Engine) -> bool:
     with reading(engine) as conn:
-        waiting = select(func.count()).select_from(records).where(records.c.status != Status.SYNCED)
-        return conn.execute(waiting).scalar_one() == 0
+        waiting = records.c.status.in_([Status.QUEUED, Status.SYNCING])
+        return conn.execute(select(func.count()).select_from(records).where(waiting)).scalar_one() == 0
