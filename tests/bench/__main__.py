@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL
 
-from tests.bench import creating, draining, idling, pages, sending
+from tests.bench import adopting, creating, draining, idling, pages, sending, takeover
 from tests.postgres import ServerOfThisRun, fresh_database, server_url
 
 
@@ -42,13 +42,15 @@ class Row:
         limits = (("", self.limit), ("at least ", self.least))
         allowed = ", ".join(f"{word}{limit:g} {self.unit}" for word, limit in limits if limit is not None)
         missed = "" if self.good else ": MISSED"
-        return f"| {self.what} | {self.database} | {self.measured:.1f} {self.unit} | {allowed}{missed} |"
+        measured = f"{self.measured:,.1f} {self.unit}".strip()
+        return f"| {self.what} | {self.database} | {measured} | {allowed}{missed} |"
 
 
 def main() -> int:
     """Runs all measurements and returns 1 when one misses its limit."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--invoices", type=int, default=100_000, help="how many invoices the pages are measured with")
+    parser.add_argument("--adopt", type=int, default=100_000, help="how many invoices without a record are adopted")
     wanted = parser.parse_args()
     logging.getLogger("toc_sync").setLevel(logging.CRITICAL)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
@@ -56,13 +58,13 @@ def main() -> int:
     rows = []
     with databases() as urls:
         for name, url in urls.items():
-            for row in measure(name, url, wanted.invoices):
+            for row in measure(name, url, wanted.invoices, wanted.adopt):
                 print(row, flush=True)
                 rows.append(row)
     return int(not all(row.good for row in rows))
 
 
-def measure(database: str, url: Callable[[], str], invoices: int) -> Iterator[Row]:
+def measure(database: str, url: Callable[[], str], invoices: int, adopt: int) -> Iterator[Row]:
     """Yields one row after the other for one database."""
     row = partial(Row, database=database)
     yield row(what="Creating with sync, more than without (median)", measured=creating.extra_ms(url()), limit=1)
@@ -76,6 +78,15 @@ def measure(database: str, url: Callable[[], str], invoices: int) -> Iterator[Ro
         drained = draining.drain(url(), latency_s=latency_s, rounds=rounds)
         yield row(what=f"{what}: share of the ideal", measured=drained.share, least=least, unit="%")
         yield row(what=f"{what}: the worker's processor time per invoice", measured=drained.cpu_ms)
+    waiting_s, doubted_s = takeover.after_kill_s(url(), Path.cwd())
+    yield row(what="A dead worker's waiting invoices go on within", measured=waiting_s, limit=5, unit="s")
+    yield row(
+        what="… and what it had in flight is in doubt, after its lease, within", measured=doubted_s, limit=10, unit="s"
+    )
+    adopted = adopting.measure(url(), adopt)
+    yield row(what=f"Adopting {adopt:,} invoices: records per second", measured=adopted.per_s, unit="")
+    yield row(what="Creating an invoice meanwhile (p95)", measured=adopted.create_p95_ms)
+    yield row(what="An invoice with a low id gets its record within", measured=adopted.low_id_s, limit=60, unit="s")
     idle = idling.idle_percent(url(), Path.cwd())
     yield row(what="An idle worker: share of one core", measured=idle, limit=1, unit="%")
     for page, milliseconds in pages.warm_ms(url(), invoices):
