@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,9 @@ from click.testing import CliRunner, Result
 
 from tests.billing_desk import Desk, billing_desk
 from tests.stand_in import StandIn
+from toc_sync import outbox
 from toc_sync.cli import program
+from toc_sync.database import current_time, writing
 from toc_sync.sandbox import SandboxDocuments
 
 ISSUED = {"status": 200, "body": {"success": True, "toc_data": {"document_no": "FT 2026/7"}}}
@@ -317,3 +319,21 @@ def test_actions_are_logged_with_the_user_of_the_machine(desk, failed):
         actors = conn.exec_driver_sql(f"SELECT DISTINCT actor FROM {prefix}sync_actions").scalars().all()
     assert actors
     assert all(re.fullmatch(r"cli:.+", actor) for actor in actors)
+
+
+def test_workers_lists_who_sends(desk):
+    assert run("workers").stdout == "Nothing is sending: no worker is alive.\n"
+    assert json.loads(run("workers", "--json").stdout) == []
+    with writing(desk.engine) as conn:
+        now = current_time(conn)
+        outbox.announce(conn, name="one-1-1", host="one", version="1.1.0", threads=4, now=now)
+        outbox.announce(conn, name="two-1-1", host="two", version="1.0.9", threads=8, now=now - timedelta(minutes=1))
+    first, _, alive, silent = run("workers").stdout.splitlines()
+    assert first == "1 worker alive on 1 machine, 4 threads."
+    assert re.fullmatch(r"alive +one +1\.1\.0 +4  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", alive)
+    assert re.fullmatch(r"silent +two +1\.0\.9 +8  .*", silent)
+    facts = json.loads(run("workers", "--json").stdout)
+    assert [(row["host"], row["version"], row["threads"], row["alive"]) for row in facts] == [
+        ("one", "1.1.0", 4, True),
+        ("two", "1.0.9", 8, False),
+    ]

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from streamlit import config as streamlit_config
 
+from toc_sync.model import VERSION
+
 PROJECT = Path(__file__).parent.parent
 PAGES_MAY_IMPORT = {"toc_sync.runtime", "toc_sync.model", "toc_sync.wording", "toc_sync.wording_gate", "toc_sync.views"}
 PAGES_MAY_IMPORT |= {"toc_sync.wording_doubt"}
@@ -187,3 +189,7 @@ def _luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_workers_announce_the_version_that_the_project_has():
+    assert tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"] == VERSION

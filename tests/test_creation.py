@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
-from tests.core import ISSUER, LONG_AGO, OTHER_PAYER, PAYER, TODAY, Desk, at_once, open_desk, run_all, standalone
+from tests.core import ISSUER, OTHER_PAYER, PAYER, TODAY, Desk, at_once, open_desk, run_all, standalone
 from tests.existing_database import Existing, existing
 from tests.stand_in import StandIn
-from toc_sync import installation, outbox, status, sync
+from toc_sync import installation, status, sync
 from toc_sync.creation import allocated
 from toc_sync.database import open_engine, reading, writing
 from toc_sync.model import InvalidInvoice, Status
@@ -141,7 +141,7 @@ def test_sums_of_ten_thousand_times_ten_cents_are_exact_in_sql(desk: Desk) -> No
     with writing(desk.engine) as conn:
         conn.execute(issued_client_invoices.insert(), invoices)
         conn.execute(issued_invoice_orders.insert(), lines)
-        assert outbox.adopt_missing(conn, (), now=LONG_AGO, at_most=many) == many
+    assert desk.adopt_newest(at_most=many) == many
     with reading(desk.engine) as conn:
         assert str(conn.execute(select(allocated(order_id))).scalar_one()) == "1000.00"
         sums = status.count_invoices(conn, InvoiceFilter())

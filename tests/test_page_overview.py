@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from pages.parts.overview_charts import attempts_per_hour
 from tests.core import ISSUED, REJECTED, TIMED_OUT, UNDELIVERED
 from tests.office import environment_of, open_office
-from toc_sync import runtime, status, wording
-from toc_sync.database import reading, writing
+from toc_sync import outbox, runtime, status, wording
+from toc_sync.database import current_time, reading, writing
 from toc_sync.model import Outcome, Status
 from toc_sync.sandbox import Behaviour
 from toc_sync.tables import sync_attempts, sync_workers
@@ -300,4 +300,69 @@ def test_without_a_worker_the_page_says_that_nothing_is_sending(office):
     runtime.current().changed()
     at = visit()
     assert "Nothing is sending" not in words(at)
-    assert list(at.dataframe[0].value["name"]) == ["w"]
+    assert list(at.dataframe[0].value["host"]) == ["w"]
+
+
+# Who sends ------------------------------------------------------------------------------------------------------------
+
+
+def announce(desk, name: str, *, seconds_ago: float = 0, host: str = "one", version: str = "1.1.0", threads: int = 4):
+    with writing(desk.engine) as conn:
+        at = current_time(conn) - timedelta(seconds=seconds_ago)
+        return outbox.announce(conn, name=name, host=host, version=version, threads=threads, now=at)
+
+
+def presence(desk):
+    with reading(desk.engine) as conn:
+        return {row.name: row for row in status.read_sending(conn, now=current_time(conn)).workers}
+
+
+def test_workers_say_where_they_run_and_which_version_they_are(desk):
+    announce(desk, "a", host="one", threads=4)
+    announce(desk, "b", host="one", threads=6)
+    announce(desk, "c", host="two", threads=2)
+    announce(desk, "gone", host="three", seconds_ago=60)
+    rows = presence(desk)
+    assert [(row.host, row.version, row.alive) for row in rows.values()] == [
+        ("two", "1.1.0", True),
+        ("one", "1.1.0", True),
+        ("one", "1.1.0", True),
+        ("three", "1.1.0", False),
+    ]
+    assert wording.workers_alive(list(rows.values())) == "3 workers alive on 2 machines, 12 threads."
+
+
+def test_an_older_version_is_marked_only_while_a_newer_one_is_alive(desk):
+    announce(desk, "old", version="1.9.0")
+    announce(desk, "newer, gone", version="2.0.0", seconds_ago=60)
+    now = desk.now()
+    desk.execute(sync_workers.insert().values(name="oldest", threads=1, started_at=now, last_seen_at=now))
+    assert {name: wording.version(row) for name, row in presence(desk).items()} == {
+        "old": "1.9.0",
+        "newer, gone": "2.0.0",
+        "oldest": "before 1.1.0 (older)",
+    }
+    announce(desk, "new", version="1.10.0")
+    assert wording.version(presence(desk)["old"]) == "1.9.0 (older)"
+
+
+def test_a_worker_not_heard_of_for_a_day_is_forgotten(desk):
+    announce(desk, "yesterday", seconds_ago=86_500)
+    announce(desk, "this morning", seconds_ago=40_000)
+    announce(desk, "now")
+    assert set(presence(desk)) == {"now", "this morning"}
+
+
+def test_the_worker_that_is_there_longest_searches_until_it_falls_silent(desk):
+    assert announce(desk, "first", seconds_ago=60)
+    assert announce(desk, "first", seconds_ago=20)
+    assert not announce(desk, "second", seconds_ago=10)
+    assert announce(desk, "second")
+    assert not announce(desk, "third")
+    assert announce(desk, "first")
+
+
+def test_a_program_that_cannot_search_does_not_keep_others_from_it(desk):
+    now = desk.now()
+    desk.execute(sync_workers.insert().values(name="1.0.0", threads=4, started_at=now, last_seen_at=now))
+    assert announce(desk, "new")

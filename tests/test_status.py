@@ -157,7 +157,7 @@ def test_an_export_yields_every_matching_row_once(desk: Desk) -> None:
     rows = [{**PLAIN_ROW, "id": number} for number in range(1, 2_502)]
     with writing(desk.engine) as conn:
         conn.execute(issued_client_invoices.insert(), rows)
-    while desk_adopts(desk):
+    while desk.adopt_newest():
         pass
     with reading(desk.engine) as conn:
         exported = [row.invoice_id for row in status.export_invoices(conn, InvoiceFilter(), now=LONG_AGO)]
@@ -171,13 +171,6 @@ PLAIN_ROW = {
     "currency_code": "EUR",
     "status": "issued",
 }
-
-
-def desk_adopts(desk: Desk) -> int:
-    from toc_sync import outbox
-
-    with writing(desk.engine) as conn:
-        return outbox.adopt_missing(conn, REFUSALS, now=LONG_AGO, at_most=1_000)
 
 
 def test_an_invoice_of_which_almost_nothing_is_known_is_shown(desk: Desk) -> None:

@@ -14,6 +14,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+VERSION = "1.1.0"
+"""Of this program, as workers announce it; `pyproject.toml` says the same."""
+
 MAX_INVOICE_ID = 2**63 - 1
 SENDABLE_INVOICE_STATUSES = frozenset({"issued", "partially_paid", "paid"})
 ENDED_INVOICE_STATUSES = frozenset({"cancelled", "void"})
@@ -287,5 +290,7 @@ def parse_invoice_id(value: object) -> int:
 
 def fold(text: str) -> str:
     """Returns `text` in the form searches compare: lower case, without accents."""
+    if text.isascii():
+        return text.lower()  # has no accents, and is quickly told
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))

@@ -254,10 +254,15 @@ class WorkerRow:
     """One program that sends, and when it was last heard of."""
 
     name: str
+    host: str | None
+    """Unknown of programs before 1.1.0, like the version."""
+    version: str | None
     threads: int
     started_at: datetime
     last_seen_at: datetime
     alive: bool
+    outdated: bool
+    """Whether a newer version is alive beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ Pure text: it decides nothing and formats what it is given. Times are shown in L
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, ErrorKind, Fixer, Outcome, Status, Trigger
-from toc_sync.views import StatusSum
+from toc_sync.views import StatusSum, WorkerRow
 
 ZONE = ZoneInfo("Europe/Lisbon")
 
@@ -244,6 +244,29 @@ def besides(sums: Mapping[Status, StatusSum]) -> str:
     ]
     said = [part for part in parts if part]
     return ", ".join(said[:-1]) + (" and " if said[1:] else "") + said[-1] + "." if said else ""
+
+
+def workers_alive(rows: Sequence[WorkerRow]) -> str:
+    """Counts what sends at this moment, for example: 3 workers alive on 2 machines, 12 threads."""
+    alive = [row for row in rows if row.alive]
+    if not alive:
+        return "Nothing is sending: no worker is alive."
+    machines = len({machine(row) for row in alive})
+    parts = ((len(alive), "worker", " alive on "), (machines, "machine", ", "))
+    counted = "".join(f"{count} {what}{'' if count == 1 else 's'}{then}" for count, what, then in parts)
+    threads = sum(row.threads for row in alive)
+    return f"{counted}{threads} thread{'' if threads == 1 else 's'}."
+
+
+def machine(row: WorkerRow) -> str:
+    """Returns where a worker runs, or its name, which begins with that."""
+    return row.host or row.name
+
+
+def version(row: WorkerRow) -> str:
+    """Returns a worker's version, marked where a newer one runs beside it."""
+    known = row.version or "before 1.1.0"
+    return f"{known} (older)" if row.outdated else known
 
 
 def too_much(order_id: int, remaining: Decimal, subtotal: Decimal) -> str:

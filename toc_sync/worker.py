@@ -8,15 +8,17 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 from types import FrameType
 
-from toc_sync import outbox, signals, sync
+from toc_sync import outbox, signals, sync, wording
+from toc_sync.adopting import Adoption
 from toc_sync.database import current_time, reading, writing
-from toc_sync.model import DatabaseUnavailable, GateState
+from toc_sync.model import VERSION, DatabaseUnavailable, GateState
 
 POLL_S = 1.0
 """How often the queue is looked at when nobody wakes the worker: signals may not get through, and retries fall due."""
@@ -25,7 +27,8 @@ UPKEEP_S = 2.0
 SWEEP_EVERY_S = 5.0
 ANNOUNCE_EVERY_S = 5.0
 PAUSE_AFTER_FAILURE_S = 1.0
-ADOPTED_AT_ONCE = 500
+GIVE_UP_AFTER_S = 600.0
+"""A worker that could use the database for none of its tasks this long had better be started anew."""
 
 log = logging.getLogger("toc_sync")
 
@@ -48,7 +51,10 @@ class Worker:
         self._lock = Lock()
         self._busy = 0
         self._seat_wanted = False
+        self._adoption = Adoption(self._engine, self._refusals)
         self._swept_to = 0
+        self._is_eldest = False
+        self._worked_at = time.monotonic()
         self._due_at: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="toc-send")
         self._loops = (
@@ -82,6 +88,17 @@ class Worker:
         """Returns how many threads are at work on an invoice."""
         return self._busy
 
+    def why_broken(self) -> str | None:
+        """Says, as a sentence, why it cannot work any more although nobody stopped it; None while it can."""
+        ended = [loop.name for loop in self._loops if not loop.is_alive()]
+        if ended and self._claiming:
+            return f"The worker's thread {ended[0]} ended by itself. Start it again."
+        if time.monotonic() - self._worked_at > GIVE_UP_AFTER_S:
+            return (
+                f"The database could not be used for {wording.duration(GIVE_UP_AFTER_S)}. See the log, start it again."
+            )
+        return None
+
     def stop(self) -> None:
         """Claims nothing new, waits until what is in flight is answered and written down, and ends."""
         self.stop_claiming()
@@ -101,8 +118,9 @@ class Worker:
 
     def _upkeep_loop(self) -> None:
         while not self._ended.is_set():
-            self._guarded(self._upkeep)
-            self._ended.wait(UPKEEP_S)
+            done = self._guarded(self._upkeep)
+            if not (done and self._adoption.behind):
+                self._ended.wait(UPKEEP_S)
 
     def _listen_loop(self) -> None:
         while self._hears and not self._ended.is_set():
@@ -148,18 +166,23 @@ class Worker:
         return sync.run_one(self._sender)
 
     def _upkeep(self) -> bool:
-        changed = self._rescue() + self._observe() + self._adopt() + self._retry_doubts()
-        if self._is_time("sweep", SWEEP_EVERY_S):
-            changed += self._sweep()
         if self._is_time("announce", ANNOUNCE_EVERY_S):
             self._announce()
         self._mind_gate()
+        changed = self._rescue() + self._observe() + self._retry_doubts()
+        if self._is_eldest:  # one worker is enough to search through everything
+            changed += self._adoption.step(goes_on=lambda: self._claiming)
+            if self._is_time("sweep", SWEEP_EVERY_S):
+                changed += self._sweep()
         if changed:
             self._on_change()
             self.wake()
         return changed > 0
 
     def _rescue(self) -> int:
+        with reading(self._engine) as conn:
+            if not outbox.any_lost(conn, now=current_time(conn)):
+                return 0
         with writing(self._engine) as conn:
             rescued = outbox.rescue(conn, now=current_time(conn))
         for settled in rescued:
@@ -167,6 +190,9 @@ class Worker:
         return len(rescued)
 
     def _observe(self) -> int:
+        with reading(self._engine) as conn:
+            if not outbox.find_observable(conn, now=current_time(conn), at_most=1):
+                return 0
         with writing(self._engine) as conn:
             observed = outbox.observe_recent(conn, self._refusals, now=current_time(conn))
         for invoice_id in observed:
@@ -182,20 +208,12 @@ class Worker:
             log.info("doubt-retried invoice=%s", invoice_id)
         return len(retried)
 
-    def _adopt(self) -> int:
-        total = 0
-        adopted = ADOPTED_AT_ONCE
-        while adopted == ADOPTED_AT_ONCE and self._claiming:
-            with writing(self._engine) as conn:
-                adopted = outbox.adopt_missing(conn, self._refusals, now=current_time(conn), at_most=ADOPTED_AT_ONCE)
-            total += adopted
-            if adopted:
-                log.info("adopted count=%s total=%s", adopted, total)
-        return total
-
     def _sweep(self) -> int:
-        with writing(self._engine) as conn:
-            swept = outbox.sweep(conn, self._refusals, after_id=self._swept_to, now=current_time(conn))
+        with reading(self._engine) as conn:
+            swept = outbox.survey(conn, after_id=self._swept_to)
+        if swept.changed:
+            with writing(self._engine) as conn:
+                swept = outbox.sweep(conn, self._refusals, after_id=self._swept_to, now=current_time(conn))
         self._swept_to = 0 if swept.complete else swept.last_id
         return swept.changed
 
@@ -209,7 +227,14 @@ class Worker:
 
     def _announce(self) -> None:
         with writing(self._engine) as conn:
-            outbox.announce(conn, name=self._sender.name, threads=self._threads, now=current_time(conn))
+            self._is_eldest = outbox.announce(
+                conn,
+                name=self._sender.name,
+                host=socket.gethostname(),
+                version=VERSION,
+                threads=self._threads,
+                now=current_time(conn),
+            )
 
     def _withdraw(self) -> bool:
         with writing(self._engine) as conn:
@@ -225,7 +250,9 @@ class Worker:
     def _guarded(self, step: Callable[[], bool]) -> bool:
         """The outermost frame of every thread: a failure is logged, the attempt stays open, and the rescue ends it."""
         try:
-            return step()
+            went_on = step()
+            self._worked_at = time.monotonic()
+            return went_on
         except DatabaseUnavailable as error:
             log.warning("database-away step=%s error=%s", step.__name__, error)
         except Exception:

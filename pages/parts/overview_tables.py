@@ -45,10 +45,12 @@ def workers(overview: Overview) -> None:
     if not rows:
         st.caption("No worker was ever started.")
         return
+    st.caption(wording.workers_alive(rows))
     frame = pd.DataFrame(
         {
             "state": [["Alive" if row.alive else "Silent"] for row in rows],
-            "name": [row.name for row in rows],
+            "host": [wording.machine(row) for row in rows],
+            "version": [wording.version(row) for row in rows],
             "threads": [row.threads for row in rows],
             "heard": [row.last_seen_at for row in rows],
         }
@@ -58,7 +60,8 @@ def workers(overview: Overview) -> None:
         frame,
         column_config={
             "state": column.MultiselectColumn("State", options=["Alive", "Silent"], color=["green", "gray"]),
-            "name": column.TextColumn("Name"),
+            "host": column.TextColumn("Machine"),
+            "version": column.TextColumn("Version"),
             "threads": column.NumberColumn("Threads"),
             "heard": column.DatetimeColumn("Last heard", format="distance"),
         },

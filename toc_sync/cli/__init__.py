@@ -12,6 +12,7 @@ import click
 from toc_sync import runtime
 from toc_sync.cli.creating import create
 from toc_sync.cli.gatekeeping import distrust, gate, pause, resume
+from toc_sync.cli.presence import workers
 from toc_sync.cli.resolving import reopen, resolve
 from toc_sync.cli.running import sandbox, worker
 from toc_sync.cli.sending import retry, status, sync
@@ -49,7 +50,7 @@ def program(ctx: click.Context) -> None:
 
 SENDING = (create, sync, retry, resolve, reopen, status)
 STOPPING = (gate, pause, resume, distrust)
-RUNNING = (worker, sandbox)
+RUNNING = (worker, workers, sandbox)
 SETTING_UP = (init_db, seed, check, verify, accept_function)
 
 for command in (*SENDING, *STOPPING, *RUNNING, *SETTING_UP):

@@ -23,7 +23,7 @@ def worker(threads: int | None) -> None:
     """Send what is due, until told to stop.
 
     The first signal (SIGTERM, or Ctrl-C) claims nothing new and waits for what is on its way; the second leaves at once. Any number of
-    workers share the work, on any number of machines.
+    workers share the work, on any number of machines. Exit status: 0 it was told to stop; 1 it cannot start or go on.
     """
     desk = runtime.current()
     # 0 threads means that this app sends nothing because workers do: this is one of them.
@@ -31,9 +31,13 @@ def worker(threads: int | None) -> None:
     running = desk.start_worker(threads=chosen)
     obey_signals(running)
     # Looked at in steps: a lock that a signal's own code needs must not be held when it comes.
-    while running.claiming:
+    broken = None
+    while running.claiming and broken is None:
         time.sleep(LOOKED_EVERY_S)
+        broken = running.why_broken()
     runtime.close_current()
+    if broken:
+        raise click.ClickException(broken)
 
 
 @click.command()

@@ -5,40 +5,54 @@ as an argument, never uses the network. The invariants live here and in the sche
 """
 
 from toc_sync.outbox.actions import log_action
+from toc_sync.outbox.adoption import (
+    Looked,
+    count_missing,
+    look_for_missing,
+    missing_records,
+    newest_recorded,
+    write_adopted,
+)
 from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
 from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume
-from toc_sync.outbox.observe import adopt_missing, observe_recent, sweep
+from toc_sync.outbox.observe import find_observable, observe_recent, survey, sweep
 from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
 from toc_sync.outbox.requests import facts_of, request_send
 from toc_sync.outbox.resolving import may_reopen, reopen, resolve_as_synced, resolve_send_again, why_not_send_again
-from toc_sync.outbox.settlement import Evidence, Settled, rescue, settle
+from toc_sync.outbox.settlement import Evidence, Settled, any_lost, rescue, settle
 from toc_sync.outbox.turns import Turns, caution_about
 
 __all__ = [
     "Dropped",
     "Evidence",
+    "Looked",
     "Settled",
     "Turns",
     "adopt",
-    "adopt_missing",
     "adopted_record",
     "announce",
+    "any_lost",
     "caution_about",
     "claim",
     "count_due",
+    "count_missing",
     "count_suspects",
     "current_status",
     "distrust",
     "enqueue",
     "facts_of",
+    "find_observable",
     "know_database",
     "lock_record",
     "log_action",
+    "look_for_missing",
     "may_reopen",
     "mind_gate",
+    "missing_records",
+    "newest_recorded",
     "observe_recent",
     "open_after_check",
     "pause",
@@ -52,8 +66,10 @@ __all__ = [
     "retry_doubts",
     "settle",
     "spend_token",
+    "survey",
     "sweep",
     "used_token",
     "why_not_send_again",
     "withdraw",
+    "write_adopted",
 ]

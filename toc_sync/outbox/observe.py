@@ -1,6 +1,7 @@
-"""Observation: noticing what others did to the invoices, and giving a record to each that has none.
+"""Observation: noticing what others did to the invoices.
 
 Two speeds: what people are waiting for is looked at every round; everything else is swept in batches, round and round.
+Each has a twin that only reads: on SQLite, whoever asks whether there is something to write keeps nobody from writing.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, union
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.billing import fingerprint_of
 from toc_sync.model import Invoice, Refusal, Status
+from toc_sync.outbox.adoption import look_for_missing, missing_records, write_adopted
 from toc_sync.outbox.records import (
     COPIED,
     DELETED,
-    adopt_all,
     copies_of,
     ended_values,
     lock_record,
@@ -47,10 +48,8 @@ class Swept:
     complete: bool
 
 
-def observe_recent(
-    conn: Connection, refusals: Sequence[Refusal], *, now: datetime, at_most: int = LOOKED_AT_ONCE
-) -> list[int]:
-    """Takes over what others wrote into `api_response` of invoices that people are waiting for; returns their ids."""
+def find_observable(conn: Connection, *, now: datetime, at_most: int = LOOKED_AT_ONCE) -> list[int]:
+    """Returns the ids that `observe_recent` would look at now; writes nothing, so nobody has to wait for it."""
     watched = or_(
         records.c.status.in_(WATCHED),
         and_(records.c.status == Status.NOT_SYNCED, records.c.invoice_created_at > now - RECENT),
@@ -58,44 +57,43 @@ def observe_recent(
     joined = select(records.c.invoice_id).join(invoices, invoices.c.id == records.c.invoice_id)
     # In the order of ids, like everything that locks several records: two workers never wait for each other in a circle.
     changed = joined.where(watched, _changed()).order_by(records.c.invoice_id).limit(at_most)
-    ids = conn.execute(changed).scalars().all()
+    return list(conn.execute(changed).scalars())
+
+
+def observe_recent(
+    conn: Connection, refusals: Sequence[Refusal], *, now: datetime, at_most: int = LOOKED_AT_ONCE
+) -> list[int]:
+    """Takes over what others wrote into `api_response` of invoices that people are waiting for; returns their ids."""
+    ids = find_observable(conn, now=now, at_most=at_most)
     for invoice_id in ids:
         _look_at(conn, invoice_id, refusals, now)
-    return list(ids)
+    return ids
 
 
-def adopt_missing(conn: Connection, refusals: Sequence[Refusal], *, now: datetime, at_most: int = 500) -> int:
-    """Writes records for invoices that are newer than every record; returns how many."""
-    newest = select(func.coalesce(func.max(records.c.invoice_id), 0)).scalar_subquery()
-    return _adopt_where(conn, invoices.c.id > newest, refusals, now, at_most)
+def survey(conn: Connection, *, after_id: int, batch: int = 1_000) -> Swept:
+    """Says how far `sweep` would come from `after_id`, and about how much it would write; writes nothing."""
+    ids = _ids_after(conn, after_id, batch)
+    if not ids:
+        return Swept(last_id=0, changed=0, complete=True)
+    missing = look_for_missing(conn, after_id=after_id, at_most=batch).first_missing
+    stale = _stale(conn, after_id, ids[-1])
+    changed = len(stale) + (missing is not None)
+    return Swept(last_id=ids[-1], changed=changed, complete=len(ids) < batch)
 
 
 def sweep(conn: Connection, refusals: Sequence[Refusal], *, after_id: int, now: datetime, batch: int = 1_000) -> Swept:
     """Looks at the next `batch` invoices after `after_id`: adopts, takes over what changed, and notes what is gone."""
-    ids = [row[0] for row in conn.execute(_ids_after(after_id, batch))]
+    ids = _ids_after(conn, after_id, batch)
     if not ids:
         return Swept(last_id=0, changed=0, complete=True)
-    within = and_(invoices.c.id > after_id, invoices.c.id <= ids[-1])
-    without_record = ~exists().where(records.c.invoice_id == invoices.c.id)
-    changed = _adopt_where(conn, and_(within, without_record), refusals, now, batch)
-    stale = (
-        select(records.c.invoice_id)
-        .select_from(
-            records.outerjoin(invoices, invoices.c.id == records.c.invoice_id)
-            .outerjoin(_issuer, _issuer.c.id == invoices.c.issuer_team_id)
-            .outerjoin(_payer, _payer.c.id == invoices.c.payer_team_id)
-        )
-        .where(records.c.invoice_id > after_id, records.c.invoice_id <= ids[-1], records.c.status != Status.SYNCING)
-        .where(or_(_changed(), _copies_differ(), _gone()))
-        .order_by(records.c.invoice_id)
-        .limit(LOOKED_AT_ONCE)
-    )
-    looked_at = conn.execute(stale).scalars().all()
-    for invoice_id in looked_at:
+    adopted = missing_records(conn, refusals, after_id=after_id, until_id=ids[-1], at_most=batch, now=now)
+    write_adopted(conn, adopted)
+    stale = _stale(conn, after_id, ids[-1])
+    for invoice_id in stale:
         _look_at(conn, invoice_id, refusals, now)
-    changed += len(looked_at)
-    if len(looked_at) == LOOKED_AT_ONCE:
-        return Swept(last_id=looked_at[-1], changed=changed, complete=False)
+    changed = len(adopted) + len(stale)
+    if len(stale) == LOOKED_AT_ONCE:
+        return Swept(last_id=stale[-1], changed=changed, complete=False)
     return Swept(last_id=ids[-1], changed=changed, complete=len(ids) < batch)
 
 
@@ -154,22 +152,26 @@ def _keep_success(conn: Connection, invoice: Invoice, record: RowMapping, now: d
     remember_api_response(conn, invoice.invoice_id)
 
 
-def _adopt_where(
-    conn: Connection, condition: ColumnElement[bool], refusals: Sequence[Refusal], now: datetime, at_most: int
-) -> int:
-    query = billing.select_invoices().where(condition).order_by(invoices.c.id).limit(at_most)
-    found = [billing.as_invoice(row) for row in conn.execute(query).mappings()]
-    adopt_all(conn, found, refusals, now=now)
-    return len(found)
-
-
-def _ids_after(after_id: int, batch: int) -> Select[int]:
+def _ids_after(conn: Connection, after_id: int, batch: int) -> Sequence[int]:
     theirs = select(invoices.c.id).where(invoices.c.id > after_id).order_by(invoices.c.id).limit(batch)
     ours = (
         select(records.c.invoice_id).where(records.c.invoice_id > after_id).order_by(records.c.invoice_id).limit(batch)
     )
     both = union(select(theirs.subquery()), select(ours.subquery())).subquery()
-    return select(both.c.id).order_by(both.c.id).limit(batch)
+    return conn.execute(select(both.c.id).order_by(both.c.id).limit(batch)).scalars().all()
+
+
+def _stale(conn: Connection, after_id: int, last_id: int) -> Sequence[int]:
+    """Returns the first invoices within these ids that differ from what their records say."""
+    joined = (
+        records.outerjoin(invoices, invoices.c.id == records.c.invoice_id)
+        .outerjoin(_issuer, _issuer.c.id == invoices.c.issuer_team_id)
+        .outerjoin(_payer, _payer.c.id == invoices.c.payer_team_id)
+    )
+    within = (records.c.invoice_id > after_id, records.c.invoice_id <= last_id)
+    differs = or_(_changed(), _copies_differ(), _gone())
+    query = select(records.c.invoice_id).select_from(joined).where(*within, records.c.status != Status.SYNCING, differs)
+    return conn.execute(query.order_by(records.c.invoice_id).limit(LOOKED_AT_ONCE)).scalars().all()
 
 
 def _changed() -> ColumnElement[bool]:

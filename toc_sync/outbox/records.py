@@ -59,14 +59,8 @@ def enqueue(conn: Connection, invoice: Invoice, *, actor: str, now: datetime) ->
 
 def adopt(conn: Connection, invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> None:
     """Writes the record of an invoice that has none, as its `api_response` says; somebody else's record stays."""
-    adopt_all(conn, [invoice], refusals, now=now)
-
-
-def adopt_all(conn: Connection, found: Sequence[Invoice], refusals: Sequence[Refusal], *, now: datetime) -> None:
-    """Adopts many invoices in one go."""
     insert = postgresql.insert(records) if is_postgresql(conn) else sqlite.insert(records)
-    if rows := [adopted_record(invoice, refusals, now=now) for invoice in found]:
-        conn.execute(insert.on_conflict_do_nothing(), rows)
+    conn.execute(insert.on_conflict_do_nothing(), adopted_record(invoice, refusals, now=now))
 
 
 def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> dict[str, Any]:

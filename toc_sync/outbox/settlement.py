@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, func, select
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.model import Claim, ErrorKind, Outcome, Status, Trigger, Verdict
@@ -97,15 +97,24 @@ def settle(
     return _settled(claimed, values, changed=True, warning=values.get("warning"))
 
 
+def any_lost(conn: Connection, *, now: datetime) -> bool:
+    """Tells whether `rescue` would find a lease that ran out; writes nothing."""
+    return conn.execute(select(records.c.invoice_id).where(_lease_is_over(now)).limit(1)).first() is not None
+
+
 def rescue(conn: Connection, *, now: datetime, at_most: int = 100) -> list[Settled]:
     """Ends leases that ran out: each open attempt is closed as lost and its record becomes in doubt."""
-    over = select(records).where(records.c.status == Status.SYNCING, records.c.lease_until < now)
+    over = select(records).where(_lease_is_over(now))
     locked = conn.execute(over.order_by(records.c.invoice_id).limit(at_most).with_for_update(skip_locked=True))
     lost = Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error=wording.ATTEMPT_LOST)
     return [
         settle(conn, _claim_of(record), lost, Evidence(), waits_s=(), jitter=0, now=now)
         for record in locked.mappings().all()
     ]
+
+
+def _lease_is_over(now: datetime) -> ColumnElement[bool]:
+    return and_(records.c.status == Status.SYNCING, records.c.lease_until < now)
 
 
 def _open_doubt(record: RowMapping) -> ErrorKind | None:

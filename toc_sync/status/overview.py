@@ -44,17 +44,27 @@ def read_overview(conn: Connection, *, now: datetime, hours: int = 24, failures:
 
 def read_presence(conn: Connection, *, now: datetime) -> tuple[WorkerRow, ...]:
     """Returns the programs that send, the most recently heard of first."""
-    rows = conn.execute(select(workers).order_by(workers.c.last_seen_at.desc()).limit(50)).mappings()
+    rows = conn.execute(select(workers).order_by(workers.c.last_seen_at.desc()).limit(50)).mappings().all()
+    alive = {row["name"] for row in rows if row["threads"] > 0 and now - row["last_seen_at"] < ALIVE_FOR}
+    newest = max((_release(row["version"]) for row in rows if row["name"] in alive), default=())
     return tuple(
         WorkerRow(
             name=row["name"],
+            host=row["host"],
+            version=row["version"],
             threads=row["threads"],
             started_at=row["started_at"],
             last_seen_at=row["last_seen_at"],
-            alive=row["threads"] > 0 and now - row["last_seen_at"] < ALIVE_FOR,
+            alive=row["name"] in alive,
+            outdated=row["name"] in alive and _release(row["version"]) < newest,
         )
         for row in rows
     )
+
+
+def _release(version: str | None) -> tuple[int, ...]:
+    """Returns a version in the form that can be compared; an unknown one is older than all."""
+    return tuple(int(part) for part in (version or "").split(".") if part.isdecimal())
 
 
 def _hours(conn: Connection, now: datetime, hours: int) -> tuple[HourCount, ...]:
