@@ -222,7 +222,8 @@ class Desk:
 
     def detail(self, invoice_id: int) -> InvoiceDetail | None:
         with reading(self.engine) as conn:
-            return status.read_detail(conn, invoice_id, REFUSALS, now=current_time(conn))
+            turns = self.sender.rules.turns
+            return status.read_detail(conn, invoice_id, REFUSALS, turns=turns, now=current_time(conn))
 
     def row(self, invoice_id: int) -> InvoiceRow:
         return next(row for row in self.page().rows if row.invoice_id == invoice_id)

@@ -154,7 +154,9 @@ def test_of_several_ticked_rows_those_that_may_not_be_sent_are_named(page, app, 
     tick(page, 0)
     tick(page, 1)
     page.get_by_role("button", name="Retry 2 selected").click()
-    expect(page.get_by_text("1 on their way, 1 refused: MIX 1: It is already in TOC Online.")).to_be_visible()
+    expect(
+        page.get_by_text("1 on their way to TOC Online, 1 refused: MIX 1: It is already in TOC Online.")
+    ).to_be_visible()
 
 
 def test_many_doubts_are_sent_again_together_and_no_other_whatever_moves_meanwhile(page, app, office):

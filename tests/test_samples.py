@@ -262,7 +262,9 @@ def test_what_people_may_do_with_samples_is_what_they_are_there_for(engine):
         now = current_time(conn)
         rows = list(status.export_invoices(conn, InvoiceFilter(), now=now))
         doubts = [
-            status.read_detail(conn, row.invoice_id, REFUSALS, now=now) for row in rows if row.status is Status.IN_DOUBT
+            status.read_detail(conn, row.invoice_id, REFUSALS, turns=outbox.Turns(), now=now)
+            for row in rows
+            if row.status is Status.IN_DOUBT
         ]
     assert all(row.can_retry for row in rows if row.status is Status.FAILED)
     may_send_again = {detail.row.error_kind for detail in doubts if detail.can_send_again}

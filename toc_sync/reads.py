@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from toc_sync import status, wording
 from toc_sync.database import current_time, reading
 from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
+from toc_sync.outbox import Turns
 from toc_sync.settings import Settings
 from toc_sync.views import (
     Choice,
@@ -63,6 +64,11 @@ class Reads:
             chooses_teams=self.settings.toc_create_invoice_rpc is None,
         )
 
+    @property
+    def turns(self) -> Turns:
+        """How an issuer's invoices take turns here."""
+        return Turns(date_order=self.settings.toc_sync_date_order, per_issuer=self.settings.toc_sync_per_issuer)
+
     def list_invoices(self, wanted: InvoiceFilter, page: int = 1) -> InvoicePage:
         """Returns one page of the invoice list."""
         with self._reading() as (conn, now):
@@ -80,7 +86,7 @@ class Reads:
         number = parse_invoice_id(invoice_id)
         with self._reading() as (conn, now):
             idempotent = self.settings.toc_function_is_idempotent
-            detail = status.read_detail(conn, number, self.refusals, now=now, idempotent=idempotent)
+            detail = status.read_detail(conn, number, self.refusals, turns=self.turns, now=now, idempotent=idempotent)
         if detail is None:
             raise UnknownInvoice(wording.unknown_invoice(number))
         return detail

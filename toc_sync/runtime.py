@@ -187,9 +187,7 @@ class Runtime(Reads):
             waits_s=self.settings.toc_sync_retry_waits,
             lease_s=self.settings.lease_s,
             idempotent=self.settings.toc_function_is_idempotent,
-            turns=outbox.Turns(
-                date_order=self.settings.toc_sync_date_order, per_issuer=self.settings.toc_sync_per_issuer
-            ),
+            turns=self.turns,
         )
 
     def _sender(self, name: str, pause: Callable[[float], bool]) -> sync.Sender:

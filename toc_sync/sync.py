@@ -15,7 +15,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from toc_sync import billing, creation, outbox, wording, wording_gate
+from toc_sync import billing, creation, outbox, wording
 from toc_sync.answer import clean_text
 from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
@@ -162,17 +162,16 @@ def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
         return requested
     run_one(sender, invoice_id)
     status = _current_status(sender, invoice_id)
-    if status is Status.QUEUED and (waits := _waits_for_gate(sender)):
-        return Result(done=True, message=waits, invoice_id=invoice_id, status=status)
+    if status is Status.QUEUED and (obstacle := _obstacle(sender, invoice_id)):
+        return Result(done=True, message=obstacle, invoice_id=invoice_id, status=status)
     while status is Status.SYNCING and sender.pause(LOOK_AGAIN_S):  # a worker was faster: its answer is awaited
         status = _current_status(sender, invoice_id)
     return Result(done=True, message=wording.STATUS_MEANINGS[status], invoice_id=invoice_id, status=status)
 
 
-def _waits_for_gate(sender: Sender) -> str | None:
+def _obstacle(sender: Sender, invoice_id: int) -> str | None:
     with reading(sender.engine) as conn:
-        gate = outbox.read_gate(conn)
-    return None if gate.is_open else wording_gate.waits_for_gate(gate.state, gate.since, gate.changed_by)
+        return outbox.read_obstacle(conn, invoice_id, turns=sender.rules.turns, now=current_time(conn))
 
 
 def _current_status(sender: Sender, invoice_id: int) -> Status:

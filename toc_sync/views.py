@@ -144,6 +144,8 @@ class InvoiceDetail:
     row: InvoiceRow
     caution: str | None
     """What a person should know before sending it, as a sentence."""
+    obstacle: str | None
+    """What keeps it from leaving while it is queued, as a sentence."""
     invoice_status: str | None
     external_invoice_id: str | None
     subtotal_amount: Decimal

@@ -380,6 +380,14 @@ def waiting_line(not_before: datetime | None, now: datetime) -> str:
     return f"Retry at {clock_time(not_before)}"
 
 
+def waits_for_earlier(day: date) -> str:
+    """Says that an invoice of the same issuer goes first."""
+    return (
+        f"It waits for its issuer's invoice of {day.day} {day:%b %Y}:"
+        " an issuer's invoices go out in the order of their dates."
+    )
+
+
 def unknown_invoice(invoice_id: int) -> str:
     """Says that no such invoice exists."""
     return f"Invoice {invoice_id} does not exist."

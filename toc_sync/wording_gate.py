@@ -37,6 +37,26 @@ def waits_for_gate(state: GateState, since: datetime, by: str | None) -> str:
     return f"{gate_state(state, since, by)} It goes out when sending goes on."
 
 
+def waits_shortly(state: GateState) -> str:
+    """Says the same in a cell of a table."""
+    return "Sending is paused" if state is GateState.PAUSED else "Sending has stopped"
+
+
+def created(name: str, gate: GateView) -> str:
+    """Says that an invoice was created, and whether it leaves at once."""
+    if gate.is_open:
+        return f"{name} was created and is on its way to TOC Online."
+    stopped = gate_state(gate.state, gate.since, gate.changed_by)
+    return f"{name} was created. It waits: {stopped[0].lower()}{stopped[1:]}"
+
+
+def sent_together(count: int, gate: GateView) -> str:
+    """Says what comes of several invoices that were asked for at once."""
+    if gate.is_open:
+        return f"{count} on their way to TOC Online"
+    return f"{count} {'waits' if count == 1 else 'wait'} until sending goes on"
+
+
 def already_paused(by: str | None, since: datetime) -> str:
     """Says that pausing again changed nothing."""
     return f"Sending is paused already, since {day_and_time(since)} by {by or 'somebody'}."

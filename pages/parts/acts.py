@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.parts import reads, say
 from pages.parts.who import actor
-from toc_sync import runtime
+from toc_sync import runtime, wording_gate
 from toc_sync.model import Result, UnknownInvoice
 from toc_sync.views import InvoiceRow
 
@@ -20,7 +20,8 @@ def send(rows: Sequence[InvoiceRow]) -> None:
     if len(outcomes) == 1:
         say.result(outcomes[0][1], outcomes[0][0])
     else:
-        say.results(outcomes)
+        gate = reads.sending().gate
+        say.results(outcomes, lambda count: wording_gate.sent_together(count, gate))
 
 
 def name_of(row: InvoiceRow) -> str:

@@ -125,6 +125,8 @@ def _draw_on_its_way(detail: InvoiceDetail) -> None:
         line = f"**Sending** since {passed}. {wording.STATUS_MEANINGS[Status.SYNCING]}"
     else:
         line = f"**{wording.waiting_line(row.not_before, detail.read_at)}.** {wording.STATUS_MEANINGS[Status.QUEUED]}"
+        if detail.obstacle:
+            line = f"**Waiting.** {say.plain(detail.obstacle)}"
     st.info(line, icon=wording.STATUS_ICONS[row.status])
     if row.error:
         st.code(row.error, language=None, wrap_lines=True)

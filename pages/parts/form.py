@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.parts import reads, say
 from pages.parts.tokens import one_use
 from pages.parts.who import actor
-from toc_sync import runtime
+from toc_sync import runtime, wording_gate
 from toc_sync.model import InvalidInvoice
 
 WIDTH_PX = 620
@@ -132,7 +132,7 @@ def create(form: Form, *, close: Callable[[], None]) -> None:
     )
     reads.watch(invoice_id)
     name = form.payload["p_invoice_number"] or f"Invoice {invoice_id}"
-    say.later(f"{name} was created and is on its way to TOC Online.", link=f"invoices?invoice={invoice_id}")
+    say.later(wording_gate.created(str(name), reads.sending().gate), link=f"invoices?invoice={invoice_id}")
     close()
     st.rerun()
 

@@ -7,11 +7,12 @@ import streamlit as st
 from pages.parts import say
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_gate
-from toc_sync.model import GateCause, Result
+from toc_sync.model import GateCause
 from toc_sync.views import GateView, Sending
 
 REASON_LENGTH = 500
-_REASON, _ANSWER = "pause_reason", "_pause_answer"
+_REASON, _ANSWER, _PAUSES = "pause_reason", "_pause_answer", "_pauses"
+_NOTE = "resume_note"
 
 
 def banner(sending: Sending) -> None:
@@ -26,10 +27,15 @@ def banner(sending: Sending) -> None:
 
 def pause_button() -> None:
     """Draws the red button; what it opens asks for the reason."""
-    with st.popover("Pause", icon=":material/pause_circle:", help="Stop sending on all machines.", key="pause"):
-        st.markdown("**Stop sending**  \nInvoices can still be created; they wait. What is on its way is awaited.")
-        st.text_input("Why?", key=_REASON, max_chars=REASON_LENGTH, placeholder="TOC Online is being maintained")
-        st.button("Pause sending", type="primary", icon=":material/pause:", key="pause_now", on_click=_pause)
+    # Another key after each pause: a popover that is drawn anew is shut.
+    key = f"pause_{st.session_state.get(_PAUSES, 0)}"
+    with st.popover("Pause", icon=":material/pause_circle:", key=key):
+        st.markdown(
+            "**Stop sending on all machines**  \nInvoices can still be created; they wait. What is on its way is awaited."
+        )
+        with st.form(f"{key}_form", border=False, clear_on_submit=False):
+            st.text_input("Why?", key=_REASON, max_chars=REASON_LENGTH, placeholder="TOC Online is being maintained")
+            st.form_submit_button("Pause sending", type="primary", icon=":material/pause:", on_click=_pause)
         if answer := st.session_state.get(_ANSWER):
             st.error(say.plain(answer), icon=":material/error:")
 
@@ -40,8 +46,9 @@ def _draw_closed(gate: GateView) -> None:
         st.error(f"**{say.plain(stopped)}** {say.plain(wording_gate.gate_details(gate))}", icon=":material/front_hand:")
         with st.popover("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
             st.markdown(say.plain(_before_resuming(gate)))
-            st.text_input("Note for the log (optional)", key="resume_reason", max_chars=REASON_LENGTH)
-            st.button("Resume sending", type="primary", key="resume_now", on_click=_resume)
+            with st.form("resume_form", border=False):
+                st.text_input("Note for the log (optional)", key=_NOTE, max_chars=REASON_LENGTH)
+                st.form_submit_button("Resume sending", type="primary", icon=":material/play_arrow:", on_click=_resume)
 
 
 def _before_resuming(gate: GateView) -> str:
@@ -54,14 +61,13 @@ def _before_resuming(gate: GateView) -> str:
 def _pause() -> None:
     result = runtime.current().gate.pause(actor=actor(), reason=st.session_state[_REASON])
     st.session_state[_ANSWER] = None if result.done else result.message
-    _keep(result)
+    if result.done:
+        st.session_state[_PAUSES] = st.session_state.get(_PAUSES, 0) + 1
+        st.session_state[_REASON] = ""
+        say.later(result.message)
 
 
 @say.safely
 def _resume() -> None:
-    _keep(runtime.current().gate.resume(actor=actor(), reason=st.session_state["resume_reason"]))
-
-
-def _keep(result: Result) -> None:
-    if result.done:
-        say.later(result.message)
+    result = runtime.current().gate.resume(actor=actor(), reason=st.session_state[_NOTE])
+    say.later(result.message, good=result.done)

@@ -11,12 +11,12 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import acts
-from toc_sync import wording, wording_doubt
+from toc_sync import wording, wording_doubt, wording_gate
 from toc_sync.model import Status
-from toc_sync.views import InvoicePage, InvoiceRow, RowAction
+from toc_sync.views import GateView, InvoicePage, InvoiceRow, RowAction
 
 
-def as_frame(found: InvoicePage) -> pd.DataFrame:
+def as_frame(found: InvoicePage, gate: GateView) -> pd.DataFrame:
     """Returns the cells: one column per name in `columns`."""
     rows = found.rows
     in_euros = _all_in_euros(rows)
@@ -35,7 +35,7 @@ def as_frame(found: InvoicePage) -> pd.DataFrame:
             "error": [row.warning or row.error for row in rows],
             "tries": [row.attempts for row in rows],
             "last": pd.Series([row.last_attempt_at for row in rows], dtype="datetime64[us, UTC]"),
-            "next": [_waits(row, found.read_at) for row in rows],
+            "next": [_waits(row, found.read_at, gate) for row in rows],
             "action": [str(row.action) if row.action else None for row in rows],
         }
     )
@@ -76,10 +76,12 @@ def columns(rows: Sequence[InvoiceRow]) -> dict[str, Any]:
     }
 
 
-def _waits(row: InvoiceRow, now: datetime) -> str | None:
+def _waits(row: InvoiceRow, now: datetime, gate: GateView) -> str | None:
     if row.status is Status.IN_DOUBT:
         return wording_doubt.in_doubt_since(row.doubt_since, now)
-    return wording.waiting_line(row.not_before, now) if row.status is Status.QUEUED else None
+    if row.status is not Status.QUEUED:
+        return None
+    return wording.waiting_line(row.not_before, now) if gate.is_open else wording_gate.waits_shortly(gate.state)
 
 
 def _all_in_euros(rows: Sequence[InvoiceRow]) -> bool:

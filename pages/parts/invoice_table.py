@@ -33,7 +33,7 @@ def draw(wanted: InvoiceFilter) -> None:
     if page != asked:  # the address asked for a page that does not exist
         found = reads.invoices(wanted, page)
     with table:
-        ticks.table(found.rows, as_frame(found), columns(found.rows), alt="Invoices")
+        ticks.table(found.rows, as_frame(found, reads.sending().gate), columns(found.rows), alt="Invoices")
     with bar:
         _draw_bar(found, page)
 

@@ -33,14 +33,14 @@ def result(outcome: Result, name: str) -> None:
     later(f"{name}: {outcome.message}", good=outcome.done)
 
 
-def results(outcomes: Sequence[tuple[str, Result]]) -> None:
-    """Keeps what a verb answered about several invoices, given with their names, as one sentence."""
+def results(outcomes: Sequence[tuple[str, Result]], done: Callable[[int], str]) -> None:
+    """Keeps what a verb answered about several invoices, given with their names; `done` words what comes of a number."""
     refused = [(name, outcome.message) for name, outcome in outcomes if not outcome.done]
-    on_their_way = len(outcomes) - len(refused)
+    words = done(len(outcomes) - len(refused))
     if not refused:
-        later(f"{on_their_way} on their way to TOC Online.")
+        later(f"{words}.")
         return
-    later(f"{on_their_way} on their way, {len(refused)} refused: {_reasons(refused)}", good=False)
+    later(f"{words}, {len(refused)} refused: {_reasons(refused)}", good=False)
 
 
 def now() -> None:

@@ -38,8 +38,9 @@ def actor() -> str:
 
 
 def line_about(state: SyncState, result: Result | None = None) -> str:
-    """Returns one line: id, status and what else is known, the refusal of what was asked first of all."""
-    refusal = result.message if result and not result.done else ""
+    """Returns one line: id, status and what else is known, first of all why what was asked did not happen."""
+    waits_for_its_turn = state.status is Status.QUEUED and not state.not_before
+    refusal = result.message if result and (not result.done or waits_for_its_turn) else ""
     if state.status is Status.QUEUED and state.not_before:
         waits = f"next try at {state.not_before:%Y-%m-%d %H:%M:%S} UTC"
     else:

@@ -24,6 +24,7 @@ from toc_sync.outbox.requests import facts_of, request_send
 from toc_sync.outbox.resolving import may_reopen, reopen, resolve_as_synced, resolve_send_again, why_not_send_again
 from toc_sync.outbox.settlement import Evidence, Settled, any_lost, rescue, settle
 from toc_sync.outbox.turns import Turns, caution_about
+from toc_sync.outbox.waiting import find_obstacle, read_obstacle
 
 __all__ = [
     "Dropped",
@@ -45,6 +46,7 @@ __all__ = [
     "enqueue",
     "facts_of",
     "find_observable",
+    "find_obstacle",
     "know_database",
     "lock_record",
     "log_action",
@@ -57,6 +59,7 @@ __all__ = [
     "open_after_check",
     "pause",
     "read_gate",
+    "read_obstacle",
     "reopen",
     "request_send",
     "rescue",

@@ -76,6 +76,8 @@ def pause_for_changed_database(conn: Connection, *, now: datetime) -> None:
     if gate.cause is not GateCause.DATABASE:
         reason = wording_gate.GATE_REASONS[GateCause.DATABASE]
         _close(conn, gate, GateState.PAUSED, GateCause.DATABASE, by=THE_GATE, reason=reason, now=now)
+        # What was asked for until this instant is suspect, however long the restored gate has been closed.
+        _write(conn, {"since": now})
 
 
 def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -> str | None:
@@ -92,7 +94,7 @@ def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -
 def open_after_check(conn: Connection, *, actor: str, now: datetime) -> bool:
     """Opens a gate that closed by itself, because a check found the function in order; a pause stays."""
     gate = _lock_gate(conn)
-    if gate.state is not GateState.CLOSED:
+    if gate.state is not GateState.CLOSED or gate.database_changed:
         return False
     _open(conn, gate, by=actor, now=now)
     return True

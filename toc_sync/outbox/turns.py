@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -94,6 +94,21 @@ def caution_about(conn: Connection, issuer_team_id: int | None, invoice_date: da
     )
     newest = conn.execute(later.order_by(records.c.invoice_date.desc()).limit(1)).one_or_none()
     return wording.dated_before(*newest) if newest else None
+
+
+def earlier_date(
+    conn: Connection, issuer_team_id: int | None, invoice_date: date | None, turns: Turns, *, now: datetime
+) -> date | None:
+    """Returns the date of the issuer that goes first, where one before this is due or in flight."""
+    if not turns.date_order or invoice_date is None:
+        return None
+    same_issuer = records.c.issuer_team_id == issuer_team_id  # None becomes IS NULL
+    goes_first = or_(records.c.status == Status.SYNCING, _is_due(records))
+    query = select(func.min(records.c.invoice_date)).where(
+        same_issuer, goes_first, records.c.invoice_date < invoice_date
+    )
+    found: date | None = conn.execute(query, {"now": now}).scalar_one()
+    return found
 
 
 def _first_dates() -> Select[Any]:

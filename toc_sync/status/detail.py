@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select
 from toc_sync import billing, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
-from toc_sync.outbox import adopted_record, caution_about, may_reopen, read_gate
+from toc_sync.outbox import Turns, adopted_record, caution_about, find_obstacle, may_reopen, read_gate
 from toc_sync.status.invoices import as_row
 from toc_sync.tables import invoice_orders, projects, sync_actions, sync_attempts, sync_records
 from toc_sync.tables import issued_invoice_orders as allocations
@@ -34,7 +34,13 @@ def read_states(conn: Connection, invoice_ids: Sequence[int], refusals: Sequence
 
 
 def read_detail(
-    conn: Connection, invoice_id: int, refusals: Sequence[Refusal], *, now: datetime, idempotent: bool = False
+    conn: Connection,
+    invoice_id: int,
+    refusals: Sequence[Refusal],
+    *,
+    turns: Turns,
+    now: datetime,
+    idempotent: bool = False,
 ) -> InvoiceDetail | None:
     """Returns everything about one invoice, or None when neither it nor its record exists."""
     invoice = billing.read_invoice(conn, invoice_id)
@@ -54,8 +60,10 @@ def read_detail(
     record["invoice_status"] = facts.invoice_status
     row = as_row(record, now=now, idempotent=idempotent)
     may_be_sent = row.can_retry or policy.may_send_again(facts, now=now).allowed
+    is_queued = facts.status is Status.QUEUED
     return InvoiceDetail(
         row=row,
+        obstacle=find_obstacle(conn, record, turns=turns, now=now) if is_queued else None,
         caution=caution_about(conn, record["issuer_team_id"], row.invoice_date) if may_be_sent else None,
         invoice_status=facts.invoice_status,
         external_invoice_id=invoice.external_invoice_id if invoice else None,
