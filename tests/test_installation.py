@@ -5,23 +5,30 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect, select, text
+from sqlalchemy.exc import OperationalError
 
 from tests.core import Desk, at_once, prepare, standalone
 from tests.existing_database import Existing, existing
 from tests.live_app import wait_until
 from tests.stand_in import StandIn
-from toc_sync import installation, runtime
+from toc_sync import installation, outbox, runtime
 from toc_sync.database import is_postgresql, open_engine, reading, writing
 from toc_sync.model import SettingsError, Status
 from toc_sync.settings import Settings, load_settings
 from toc_sync.tables import OUR_SCHEMA, issued_client_invoices, markers, ours, sync_records
+
+CREATED_AT, TRIED_AT, UPDATED_AT = (datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in (9, 10, 11))
 
 PREPARE = """
 import sys
@@ -83,8 +90,6 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_expects(engine: En
 
 
 def without_schema() -> Any:
-    from sqlalchemy import MetaData
-
     metadata = MetaData()
     for table in ours.sorted_tables:
         table.to_metadata(metadata, schema=None)
@@ -156,6 +161,71 @@ def test_many_threads_remember_the_functions_host_once(desk: Desk) -> None:
     assert known in ("0.example.org", "1.example.org")
     assert said.count("started") == 4
     assert all(f"was used with the function at {known}" in one for one in said if one != "started")
+
+
+def fill_first_shape(conn: Connection) -> None:
+    """Makes a database of the version before the gate, with a doubt that was tried, one that was not, and a success."""
+    command.upgrade(installation._alembic(conn), "0001")
+    schema = OUR_SCHEMA if is_postgresql(conn) else None
+    first_shape = MetaData()
+    records, attempts = (
+        Table(name, first_shape, autoload_with=conn, schema=schema) for name in ("sync_records", "sync_attempts")
+    )
+    row = {"created_at": CREATED_AT, "updated_at": UPDATED_AT, "currency_code": "EUR"}
+    row |= dict.fromkeys(("subtotal_amount", "vat_amount", "total_amount"), Decimal(1))
+    conn.execute(
+        records.insert(),
+        [
+            row | {"invoice_id": 1, "status": "in_doubt", "last_attempt_at": TRIED_AT},
+            row | {"invoice_id": 2, "status": "in_doubt", "last_attempt_at": None},
+            row | {"invoice_id": 3, "status": "synced", "last_attempt_at": TRIED_AT},
+        ],
+    )
+    attempt = {"invoice_id": 1, "number": 1, "trigger": "created", "requested_by": "ana", "started_at": TRIED_AT}
+    conn.execute(attempts.insert().values(attempt | {"request_id": "r", "worker": "w", "outcome": "in_doubt"}))
+
+
+def test_a_filled_database_of_the_version_before_keeps_everything_and_may_send(engine: Engine) -> None:
+    with writing(engine) as conn:
+        fill_first_shape(conn)
+        schema = OUR_SCHEMA if is_postgresql(conn) else None
+        before = {name: rows_of(conn, name, schema) for name in ("sync_records", "sync_attempts")}
+        installation.migrate(conn)
+        after = {name: rows_of(conn, name, schema) for name in before}
+        gate = outbox.read_gate(conn)
+        doubts = dict(conn.execute(select(sync_records.c.invoice_id, sync_records.c.doubt_since)).all())
+    for name, rows in before.items():
+        assert [old.items() <= new.items() for old, new in zip(rows, after[name], strict=True)] == [True] * len(rows)
+    assert doubts == {1: TRIED_AT, 2: UPDATED_AT, 3: None}
+    assert gate.is_open
+
+
+def rows_of(conn: Connection, name: str, schema: str | None) -> list[dict[str, Any]]:
+    table = Table(name, MetaData(), autoload_with=conn, schema=schema)
+    return [dict(row) for row in conn.execute(select(table).order_by(*table.primary_key.columns)).mappings()]
+
+
+def test_only_postgresql_has_an_identity_to_ask_for(postgres_desk: Desk, sqlite_desk: Desk) -> None:
+    with reading(postgres_desk.engine) as conn:
+        assert "/" in conn.execute(text("SELECT toc_sync.database_identity()")).scalar_one()
+    with reading(sqlite_desk.engine) as conn, pytest.raises(OperationalError, match=r"database_identity|syntax"):
+        conn.exec_driver_sql("SELECT toc_sync.database_identity()")
+
+
+def test_without_the_right_to_ask_the_server_there_is_no_identity_and_everything_works(
+    configured: Settings, database: Existing, function: StandIn
+) -> None:
+    with psycopg.connect(database.owner_url.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    running = runtime.open_runtime(configured)
+    try:
+        invoice_id = running.create(standalone(), actor="ana")
+        assert running.send_now(invoice_id, actor="ana").status is Status.SYNCED
+        with reading(running.engine) as conn:
+            assert conn.execute(text("SELECT toc_sync.database_identity()")).scalar_one() is None
+            assert outbox.read_gate(conn).is_open
+    finally:
+        running.close()
 
 
 # Mix-ups --------------------------------------------------------------------------------------------------------------

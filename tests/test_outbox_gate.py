@@ -367,3 +367,27 @@ def test_on_sqlite_there_is_no_identity_to_compare(sqlite_desk: Desk) -> None:
     with writing(sqlite_desk.engine) as conn:
         outbox.know_database(conn)
     assert gate_of(sqlite_desk).is_open
+
+
+def test_a_database_that_is_noticed_to_be_another_while_closed_suspects_what_was_asked_for_until_then(
+    postgres_desk: Desk,
+) -> None:
+    """The restored gate may have been closed long before the backup was made: its instant is no limit."""
+    desk = postgres_desk
+    close(desk)
+    desk.execute(gate_table.update().values(database_identity="7123456789/00000001", since=ago(desk, 3600)))
+    waiting = desk.create()
+    assert desk.try_claim() is None
+    assert gate_of(desk).cause is GateCause.DATABASE
+    assert verbs(desk).suspects()[Status.QUEUED] == 1
+    assert verbs(desk).distrust(since=ago(desk, 7200), actor="ana").done
+    assert desk.record(waiting)["status"] == Status.IN_DOUBT
+
+
+def test_a_check_does_not_open_the_gate_of_a_database_that_is_another(postgres_desk: Desk) -> None:
+    desk = postgres_desk
+    close(desk)
+    desk.execute(gate_table.update().values(database_identity="7123456789/00000001"))
+    with writing(desk.engine) as conn:
+        assert not outbox.open_after_check(conn, actor="ana", now=current_time(conn))
+    assert gate_of(desk).state is GateState.CLOSED

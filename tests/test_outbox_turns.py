@@ -308,3 +308,34 @@ def test_what_is_synced_is_shown_without_a_caution(desk: Desk) -> None:
     detail = desk.detail(old)
     assert detail is not None
     assert detail.caution is None
+
+
+@pytest.mark.parametrize(
+    ("earlier", "turns", "says"),
+    [
+        pytest.param({}, {}, True, id="an earlier date is due"),
+        pytest.param({"status": Status.SYNCING}, {}, True, id="an earlier date is in flight"),
+        pytest.param({}, {"date_order": False}, False, id="dates do not matter here"),
+        pytest.param({"issuer_team_id": PAYER}, {}, False, id="of another issuer"),
+        pytest.param({"not_before": date.max}, {}, False, id="the earlier one waits for its retry"),
+        pytest.param({"status": Status.FAILED}, {}, False, id="the earlier one failed"),
+        pytest.param({"invoice_date": TUESDAY}, {}, False, id="of the same day"),
+    ],
+)
+@pytest.mark.parametrize("issuer", [ISSUER, None])
+def test_an_invoice_says_that_an_earlier_one_goes_first(
+    desk: Desk, earlier: dict[str, Any], turns: dict[str, Any], says: bool, issuer: int | None
+) -> None:
+    desk = with_turns(desk, **turns)
+    first, waiting = queued(desk, MONDAY, issuer), queued(desk, TUESDAY, issuer)
+    if "not_before" in earlier:
+        earlier = {"not_before": desk.now() + timedelta(hours=1)}
+    if earlier:
+        desk.change_record(first, **earlier)
+    detail = desk.detail(waiting)
+    assert detail is not None
+    expected = (
+        "It waits for its issuer's invoice of 16 Nov 2026: an issuer's invoices go out in the order of their dates."
+    )
+    assert detail.obstacle == (expected if says else None)
+    assert (desk.try_claim(waiting) is None) == says, "what is said is what a claim does"
