@@ -53,7 +53,11 @@ def say_whether_everything_is_there(overview: Overview) -> None:
     """Answers the page's one question in one sentence, with the rest in small print."""
     sums = overview.sums
     sentence = wording.is_everything_there(
-        sums, overview.oldest_attention_at, overview.read_at, old_doubts=overview.old_doubts.count
+        sums,
+        overview.oldest_attention_at,
+        overview.read_at,
+        old_doubts=overview.old_doubts.count,
+        stopped=not reads.sending().gate.is_open,
     )
     colour, icon = next(look for statuses, look in LOOKS if sums.keys() & set(statuses) or not statuses)
     with st.container(border=True, gap="xxsmall", key="answer"):

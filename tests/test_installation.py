@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +171,7 @@ def fill_first_shape(conn: Connection) -> None:
         Table(name, first_shape, autoload_with=conn, schema=schema) for name in ("sync_records", "sync_attempts")
     )
     row = {"created_at": CREATED_AT, "updated_at": UPDATED_AT, "currency_code": "EUR"}
-    row |= dict.fromkeys(("subtotal_amount", "vat_amount", "total_amount"), Decimal(1))
+    row |= dict.fromkeys(("subtotal_amount", "vat_amount", "total_amount"), 1)
     conn.execute(
         records.insert(),
         [

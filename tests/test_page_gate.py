@@ -124,6 +124,13 @@ def test_the_banner_says_what_stopped_the_sending_and_what_happens_next(office, 
     assert "Resume sending" in labels(at)
 
 
+def test_the_overview_does_not_call_on_its_way_what_waits(office):
+    office.runtime.gate.pause(actor="ana", reason=REASON)
+    office.invoice("A 1")
+    (answer,) = [each.value for each in visit().subheader if "until sending goes on" in each.value]
+    assert plain("1 invoice waits until sending goes on.") in answer
+
+
 def test_before_resuming_on_another_database_the_way_to_look_first_is_named(office):
     close(office, GateCause.DATABASE)
     at = visit()

@@ -203,12 +203,17 @@ def period(start: date | None, end: date | None) -> str:
 
 
 def is_everything_there(
-    sums: Mapping[Status, StatusSum], oldest_at: datetime | None, now: datetime, *, old_doubts: int = 0
+    sums: Mapping[Status, StatusSum],
+    oldest_at: datetime | None,
+    now: datetime,
+    *,
+    old_doubts: int = 0,
+    stopped: bool = False,
 ) -> str:
     """Answers "is everything in TOC Online?" in one sentence: what most needs to be known comes first.
 
     `oldest_at` is when the oldest invoice that needs attention was last tried; `old_doubts` counts the doubts that have
-    lasted too long.
+    lasted too long; `stopped` says that nothing is sent.
     """
     attention, on_its_way = together(sums, NEEDS_ATTENTION), together(sums, ON_ITS_WAY)
     not_synced, synced = together(sums, (Status.NOT_SYNCED,)), together(sums, (Status.SYNCED,))
@@ -221,7 +226,7 @@ def is_everything_there(
         were = "was" if not_synced.count == 1 else "were"
         return f"{invoices(not_synced.count)} {were} never sent to TOC Online, {amounts(not_synced.amounts)}."
     if on_its_way.count:
-        return f"{invoices(on_its_way.count)} {_are(on_its_way.count)} on {_their(on_its_way.count)} way to TOC Online."
+        return _where_they_are(on_its_way.count, stopped=stopped)
     if synced.count == 1:
         return "The only invoice is in TOC Online."
     if synced.count:
@@ -397,6 +402,12 @@ def _among(old_doubts: int, attention: int) -> str:
     if not old_doubts:
         return ""
     return f", {'' if attention == 1 else f'{old_doubts:,} of them '}in doubt {FOR_LONG}"
+
+
+def _where_they_are(count: int, *, stopped: bool) -> str:
+    if stopped:
+        return f"{invoices(count)} {'waits' if count == 1 else 'wait'} until sending goes on."
+    return f"{invoices(count)} {_are(count)} on {_their(count)} way to TOC Online."
 
 
 def _are(count: int) -> str:
