@@ -276,7 +276,9 @@ def retry_doubts(desk: Desk, *, later_s: float = 0, at_most: int = 100) -> list[
 
 def retried_at(desk: Desk, invoice_id: int, *, idempotent: bool = True) -> datetime | None:
     with reading(desk.engine) as conn:
-        found = status.read_detail(conn, invoice_id, REFUSALS, now=desk.now(), idempotent=idempotent)
+        found = status.read_detail(
+            conn, invoice_id, REFUSALS, turns=desk.sender.rules.turns, now=desk.now(), idempotent=idempotent
+        )
     assert found is not None
     return found.retried_at
 
