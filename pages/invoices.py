@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import drawer, invoice_filters, invoice_table, new_invoice, resolve_many
+from pages.parts import drawer, invoice_filters, invoice_table, new_invoice, resolve_many, taught
 from pages.parts.download import download_button
 from pages.parts.header import header
 from pages.parts.live import live_page
@@ -15,6 +15,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
     download_button(wanted)
     new_invoice.button()
 live_page("invoices", lambda: invoice_table.draw(wanted))
+taught.draw()
 if new_invoice.is_open():
     new_invoice.draw()
 elif resolve_many.is_open():

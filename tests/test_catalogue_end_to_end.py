@@ -6,17 +6,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.catalogue import CASES
 from tests.core import LONG_AGO, WAITS_S, Desk, seen_elsewhere
 from toc_sync import wording
 from toc_sync.model import Trigger
 from toc_sync.views import RowAction
 
-CASES = json.loads((Path(__file__).parent / "catalogue.json").read_text(encoding="utf-8"))["cases"]
 STATUS_AFTER = {"synced": "synced", "failed": "failed", "in_doubt": "in_doubt", "undelivered": "queued"}
 FAILURE_KEYS = {"success", "error", "failed_at", "status", "error_kind", "http_status", "attempt"}
 KEYS = {

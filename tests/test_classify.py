@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.catalogue import CASES
 from toc_sync.classify import MAX_ERROR, MAX_SPEECH, classify, classify_text
 from toc_sync.model import ErrorKind, NoReply, Outcome, Reply, Unsent
 from toc_sync.refusals import shipped_refusals
 
 REFUSALS = shipped_refusals()
-CASES = json.loads((Path(__file__).parent / "catalogue.json").read_text(encoding="utf-8"))["cases"]
 ANSWERED = [pytest.param(case, id=case["name"]) for case in CASES if "status" in case["answer"]]
 NIF = "O NIF português '285008413' não é válido!"
 RAN = {"x-deno-execution-id": "e1"}

@@ -18,8 +18,15 @@ from streamlit import config as streamlit_config
 from toc_sync.model import VERSION
 
 PROJECT = Path(__file__).parent.parent
-PAGES_MAY_IMPORT = {"toc_sync.runtime", "toc_sync.model", "toc_sync.wording", "toc_sync.wording_gate", "toc_sync.views"}
-PAGES_MAY_IMPORT |= {"toc_sync.wording_doubt"}
+PAGES_MAY_IMPORT = {
+    "toc_sync.runtime",
+    "toc_sync.model",
+    "toc_sync.wording",
+    "toc_sync.wording_doubt",
+    "toc_sync.wording_gate",
+    "toc_sync.views",
+    "toc_sync.views_teaching",
+}
 NOT_FOR_DOORS = {"sqlalchemy", "sqlite3", "psycopg", "alembic", "httpx", "requests", "urllib", "socket"}
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
 COMES_WITH_A_REQUIREMENT = {

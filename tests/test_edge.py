@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import logging
 import socket
 import ssl
@@ -19,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.catalogue import CASES
 from tests.stand_in import StandIn
 from toc_sync.classify import classify
 from toc_sync.edge import BODY_CAP, UNSENT, Edge, uptime, why_unsent
@@ -27,7 +27,6 @@ from toc_sync.refusals import shipped_refusals
 
 KEY = "sb_secret_do-not-show-this"
 REFUSALS = shipped_refusals()
-CASES = json.loads((Path(__file__).parent / "catalogue.json").read_text(encoding="utf-8"))["cases"]
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ from sqlalchemy import select
 
 from tests.core import REFUSALS, Desk, standalone
 from toc_sync import api_response, billing, creation, outbox, status
-from toc_sync.model import Claim, ErrorKind, Outcome, Status, Verdict
+from toc_sync.classify import classify
+from toc_sync.lesson import lesson_of
+from toc_sync.model import Claim, ErrorKind, Outcome, Reply, Status, Verdict
 from toc_sync.new_invoice import parse_payload
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import sync_attempts, sync_records
@@ -44,6 +46,9 @@ LEASE_S = 200.0
 WAITS_S = (30.0, 120.0)
 FEW = 3
 EVIDENCE = outbox.Evidence(duration_ms=12)
+UNKNOWN = Reply(
+    http_status=500, headers={}, body=b'{"error": "Falta a unidade de medida"}', truncated=False, duration_ms=12
+)
 TURNS = outbox.Turns()
 
 NO_DOCUMENT = {
@@ -53,8 +58,8 @@ NO_DOCUMENT = {
 }
 DOUBTS = {
     kind: Verdict(outcome=Outcome.IN_DOUBT, error_kind=kind, error="Who knows?")
-    for kind in (ErrorKind.TIMEOUT, ErrorKind.LOST, ErrorKind.SERVER_ERROR, ErrorKind.UNREADABLE, ErrorKind.ACCEPTED)
-}
+    for kind in (ErrorKind.TIMEOUT, ErrorKind.LOST, ErrorKind.UNREADABLE, ErrorKind.ACCEPTED)
+} | {ErrorKind.SERVER_ERROR: classify(UNKNOWN, REFUSALS)}
 FATES = ("issued", "issued without a number", *NO_DOCUMENT, *DOUBTS, *(f"{kind}, issued" for kind in DOUBTS))
 WORDS_OF_OTHERS = {
     "null": None,
@@ -80,6 +85,8 @@ class Truth:
     """The documents that others issued or declared."""
     unclear: set[str] = field(default_factory=set)
     """The requests of ours that left, and of which nobody has said that they issued nothing."""
+    taught: set[str] = field(default_factory=set)
+    """Those of which only a taught answer says so, and after which nothing was sent."""
     left: set[str] = field(default_factory=set)
     told: bool = False
     """Whether a success was settled."""
@@ -217,6 +224,29 @@ class InvoiceLife(RuleBasedStateMachine):
         done = outbox.reopen(self.conn, invoice_id, actor="ana", reason="not there", now=self.now).done
         self.reopened = invoice_id if done else None
 
+    @rule()
+    def teach(self):
+        meaning = {"name": "unit", "remedy": "-", "fixer": "finance", "reason": "said"}
+        outbox.write_taught(self.conn, lesson_of(UNKNOWN), **meaning, actor="ana", now=self.now)
+        outbox.apply_taught(self.conn, "unit", REFUSALS, after_id=0, actor="ana", now=self.now)
+        for invoice_id, record in self._look().records.items():
+            if record["status"] == Status.FAILED and self.seen.records[invoice_id]["status"] == Status.IN_DOUBT:
+                truth = self.truths[invoice_id]
+                self.may_unsettle.add(invoice_id)
+                truth.taught |= truth.unclear
+                truth.unclear.clear()
+                truth.misled |= bool(truth.ours)
+
+    @rule()
+    def withdraw(self):
+        if (refusal := outbox.taught_once(self.conn, "unit")) is None:
+            return
+        outbox.withdraw_refusal(self.conn, "unit", actor="ana", reason="no", now=self.now)
+        outbox.undo_taught(self.conn, refusal, REFUSALS, after_id=0, actor="ana", now=self.now)
+        for truth in self.truths.values():
+            truth.unclear |= truth.taught
+            truth.taught.clear()
+
     # What workers do --------------------------------------------------------------------------------------------------
 
     @rule(target=sent, which=st.none() | known, fate=st.sampled_from(FATES))
@@ -240,7 +270,9 @@ class InvoiceLife(RuleBasedStateMachine):
     def settle(self, one):
         """Writes an answer down: in time, late, or once more because nobody knew that it was written."""
         claimed, truth = one.claimed, self.truths[one.claimed.invoice_id]
-        outbox.settle(self.conn, claimed, one.verdict, EVIDENCE, waits_s=WAITS_S, jitter=0.5, now=self.now)
+        outbox.settle(
+            self.conn, claimed, one.verdict, _evidence_of(one.verdict), waits_s=WAITS_S, jitter=0.5, now=self.now
+        )
         truth.told |= one.verdict.outcome is Outcome.SYNCED
         if one.verdict.outcome is not Outcome.IN_DOUBT:
             self.may_unsettle = {claimed.invoice_id}
@@ -379,6 +411,7 @@ class InvoiceLife(RuleBasedStateMachine):
             return NO_DOCUMENT[fate]
         assert self.idempotent or truth.restored or not truth.unclear, "sent again after a doubt"
         truth.left.add(claimed.request_id)
+        truth.taught.clear()
         truth.unclear.add(claimed.request_id)
         if self.idempotent and truth.ours and fate == "rejected":
             fate = "issued"
@@ -417,6 +450,12 @@ class InvoiceLife(RuleBasedStateMachine):
     def _number(self) -> str:
         self.numbers += 1
         return f"2026/{self.numbers:04}"
+
+
+def _evidence_of(verdict: Verdict) -> outbox.Evidence:
+    if verdict != DOUBTS[ErrorKind.SERVER_ERROR]:
+        return EVIDENCE
+    return outbox.Evidence(headers={}, body=UNKNOWN.body.decode(), duration_ms=12)
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])

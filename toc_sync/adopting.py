@@ -110,7 +110,12 @@ class Adoption:
     def _missing(self, conn: Connection, *, after_id: int, until_id: int | None = None) -> list[dict[str, Any]]:
         now = current_time(conn)
         return outbox.missing_records(
-            conn, self._refusals, after_id=after_id, until_id=until_id, at_most=self._batch, now=now
+            conn,
+            outbox.known_refusals(conn, self._refusals),
+            after_id=after_id,
+            until_id=until_id,
+            at_most=self._batch,
+            now=now,
         )
 
     def _write(self, rows: list[dict[str, Any]]) -> int:

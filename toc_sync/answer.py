@@ -85,6 +85,15 @@ class Content:
         quoted = (QUOTED + text for part in _parts(root) for text in _sentences(part))
         return tuple(dict.fromkeys((*self.own_words, *quoted)))
 
+    @property
+    def speech(self) -> str:
+        """Everything the answer says as one folded text, in the order it was written; "" where a part is markup.
+
+        A value that is no text stands there with its name: `issued=true` and `issued=false` are not the same answer.
+        """
+        said = [one_line(text) for text in (_leaves(self.value) if self.json else (self.plain,))]
+        return "" if any(_HTML.search(text) for text in said) else fold(" | ".join(filter(None, said)))
+
 
 def read_body(body: bytes) -> Content:
     """Returns what `body` says; bytes that are no UTF-8 become U+FFFD."""
@@ -172,6 +181,20 @@ def _children(part: object) -> list[object]:
     if isinstance(part, dict):
         return list(part.values())
     return part if isinstance(part, list) else []
+
+
+def _leaves(value: object, name: str = "") -> Iterator[str]:
+    """Yields what stands at the ends of `value`: texts as they are, anything else with the name it has."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, name)
+    elif isinstance(value, str):
+        yield value
+    elif value is not None:
+        yield f"{name}={json.dumps(value)}"
 
 
 def _parts(value: object, quotes: int = 0) -> Iterator[object]:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from toc_sync import answer, wording
 from toc_sync.answer import clean_text
-from toc_sync.classify import classify_text, is_truthy
-from toc_sync.model import ErrorKind, Outcome, Refusal, Verdict
+from toc_sync.classify import classify_text, is_truthy, stored_reply
+from toc_sync.model import ErrorKind, Outcome, Refusal, Reply, Verdict
 
 _MAX_DEPTH = 60
 _TOO_DEEP = "…"
@@ -54,6 +54,18 @@ def is_success(value: object) -> bool:
 def is_declared(value: object) -> bool:
     """Tells whether a value is a success that a person declared, and nobody else."""
     return is_success(value) and bool(_unwrap(value).get("declared_by"))
+
+
+def is_doubt_about(value: object, attempt: int) -> bool:
+    """Tells whether a value is the doubt that we wrote about this attempt."""
+    found = _unwrap(value)
+    return found.get("in_doubt") is True and found.get("attempt") == attempt
+
+
+def answer_to_others(value: object) -> Reply | None:
+    """Returns the answer of the function that others wrote down as an error's text, or None."""
+    error = _unwrap(value).get("error")
+    return stored_reply(error) if isinstance(error, str) and not is_success(value) else None
 
 
 def document_no(value: object) -> str | None:

@@ -23,6 +23,7 @@ _WITHOUT_REPLY = {
     Unsent.TIMEOUT: (Outcome.IN_DOUBT, ErrorKind.TIMEOUT),
     Unsent.LOST: (Outcome.IN_DOUBT, ErrorKind.LOST),
 }
+_OF_GATEWAYS = frozenset({502, 503, 504, *range(520, 528), 530, 544, 546})
 _BAD_KEY = re.compile(r"^(?:error:? )?(?:invalid jwt|missing authorization)\b", re.IGNORECASE)
 _NO_FUNCTION = re.compile(r"^(?:requested )?function (?:was )?not found\W*$", re.IGNORECASE)
 _NO = frozenset({"", "0", "false", "no", "none", "null", "undefined"})
@@ -55,9 +56,7 @@ def classify(answer: Reply | NoReply, refusals: Sequence[Refusal]) -> Verdict:
 
 def classify_text(text: str, refusals: Sequence[Refusal]) -> Verdict:
     """Returns what an old stored error text means, "TOC sync failed: <status> <body>" as that answer would."""
-    if stored := _STORED_ANSWER.match(text):
-        body = stored["body"].encode("utf-8", "replace")
-        reply = Reply(http_status=int(stored["status"]), headers={}, body=body, truncated=False, duration_ms=0)
+    if reply := stored_reply(text):
         return _read(reply, refusals)
     said = read_text(_STORED_PREFIX.sub("", text))
     error = _shorten(message(said.value) or said.raw) or "An error without a text"
@@ -65,10 +64,31 @@ def classify_text(text: str, refusals: Sequence[Refusal]) -> Verdict:
         return Verdict(outcome=Outcome.FAILED, error_kind=ErrorKind.CONFIGURATION, error=error)
     if _BROKEN_OFF.match(said.plain):
         return Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error=error)
-    refusal = _recognised(said, refusals) if _is_firm(said) else None
+    refusal = _recognised(None, said, refusals) if _is_firm(said) else None
     if refusal:
         return Verdict(outcome=Outcome.FAILED, error_kind=refusal.kind, error=error, refusal=refusal.name)
     return Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.SERVER_ERROR, error=error)
+
+
+def stored_reply(text: str) -> Reply | None:
+    """Returns the answer that an old stored error text repeats, or None where it repeats none."""
+    stored = _STORED_ANSWER.match(text)
+    if not stored:
+        return None
+    body = stored["body"].encode("utf-8", "replace")
+    return Reply(http_status=int(stored["status"]), headers={}, body=body, truncated=False, duration_ms=0)
+
+
+def is_teachable(reply: Reply) -> bool:
+    """Tells whether the function itself wrote this answer, so that a person can know what it means.
+
+    The platform and gateways on the way use other statuses and codes; a 2xx that is no JSON object is unreadable.
+    """
+    said = read_body(reply.body)
+    codes = (_body_code(said), _header(reply, "sb-error-code"))
+    is_readable = not 200 <= reply.http_status <= 299 or isinstance(said.value, dict)
+    is_of_platform = reply.http_status in _OF_GATEWAYS or any(code.startswith("WORKER_") for code in codes)
+    return is_readable and not is_of_platform and not reply.truncated
 
 
 def is_truthy(success: object) -> bool:
@@ -104,7 +124,7 @@ def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR091
         if _never_started(reply, said):
             return _verdict(Outcome.UNDELIVERED, ErrorKind.UNREACHABLE, reply, said)
         # 9 and 10: somebody said no before anything was issued.
-        if refusal := _recognised(said, refusals):
+        if refusal := _recognised(reply, said, refusals):
             return _failed(refusal.kind, reply, said, refusal)
     # 11: a success that does not say of what.
     if is_2xx and not isinstance(said.value, dict):
@@ -144,13 +164,19 @@ def _never_started(reply: Reply, said: Content) -> bool:
     return (is_boot or is_load) and _header(reply, "sb-error-code") in ("", code) and not _has_run(reply)
 
 
-def _recognised(said: Content, refusals: Sequence[Refusal]) -> Refusal | None:
+def _recognised(reply: Reply | None, said: Content, refusals: Sequence[Refusal]) -> Refusal | None:
     texts = said.texts
     if any(_DOCUMENT_EXISTS.search(text.lower()) for text in texts):
         return None
+    shipped = [refusal for refusal in refusals if not refusal.taught]
     # Rule 9 before rule 10: what is wrong with the invoice is the nearer reason.
-    in_order = sorted(refusals, key=lambda refusal: refusal.kind is not ErrorKind.REJECTED)
-    return next((refusal for refusal in in_order if any(_fits(refusal, text) for text in texts)), None)
+    in_order = sorted(shipped, key=lambda refusal: refusal.kind is not ErrorKind.REJECTED)
+    found = next((refusal for refusal in in_order if any(_fits(refusal, text) for text in texts)), None)
+    if found or reply is None or len(shipped) == len(refusals) or not is_teachable(reply):
+        return found
+    # What people taught comes last, and only for a whole answer of the function: every word of it has to fit.
+    speech = said.speech
+    return next((refusal for refusal in refusals if refusal.taught and _fits(refusal, speech)), None)
 
 
 def _fits(refusal: Refusal, text: str) -> bool:

@@ -152,6 +152,8 @@ class Refusal:
     kind: ErrorKind
     remedy: str
     fixer: Fixer
+    taught: bool = False
+    """Whether a person taught it: then the pattern is one for everything an answer says, and only of the function."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, Engine
 
-from toc_sync import status, wording
+from toc_sync import outbox, status, wording
 from toc_sync.database import current_time, reading
 from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
 from toc_sync.outbox import Turns
@@ -32,6 +32,7 @@ from toc_sync.views import (
     SendAgainPreview,
     Sending,
 )
+from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,8 @@ class Reads:
         number = parse_invoice_id(invoice_id)
         with self._reading() as (conn, now):
             idempotent = self.settings.toc_function_is_idempotent
-            detail = status.read_detail(conn, number, self.refusals, turns=self.turns, now=now, idempotent=idempotent)
+            refusals = outbox.known_refusals(conn, self.refusals)
+            detail = status.read_detail(conn, number, refusals, turns=self.turns, now=now, idempotent=idempotent)
         if detail is None:
             raise UnknownInvoice(wording.unknown_invoice(number))
         return detail
@@ -144,13 +146,28 @@ class Reads:
 
     def remedy(self, refusal: str | None) -> Refusal | None:
         """Returns the recognised refusal of that name: what to do, and who can do it."""
-        return next((known for known in self.refusals if known.name == refusal), None)
+        shipped = next((known for known in self.refusals if known.name == refusal), None)
+        if shipped or refusal is None:
+            return shipped
+        with self._reading() as (conn, _):
+            return outbox.taught_once(conn, refusal)
+
+    def preview_teaching(self, invoice_id: object) -> TeachingPreview:
+        """Returns what teaching the answer of this invoice would do. Raises InvalidInvoiceId."""
+        number = parse_invoice_id(invoice_id)
+        with self._reading() as (conn, _):
+            return status.preview_teaching(conn, number, self.refusals)
+
+    def taught_refusals(self) -> tuple[TaughtRow, ...]:
+        """Returns the answers that people taught, the newest first."""
+        with self._reading() as (conn, _):
+            return status.read_taught(conn)
 
     def states(self, invoice_ids: Sequence[object]) -> list[SyncState]:
         """Returns the state of each invoice, in the order asked. Raises InvalidInvoiceId or UnknownInvoice."""
         numbers = [parse_invoice_id(invoice_id) for invoice_id in invoice_ids]
         with reading(self.engine) as conn:
-            found = status.read_states(conn, numbers, self.refusals)
+            found = status.read_states(conn, numbers, outbox.known_refusals(conn, self.refusals))
         for number in numbers:
             if number not in found:
                 raise UnknownInvoice(wording.unknown_invoice(number))

@@ -1,7 +1,7 @@
 """The table of recognised refusals: answers after which certainly nothing was issued, and what a person does then.
 
-Shipped as `refusals.json`; an operator may add rows of the same form in a file of their own. Reads nothing but the
-shipped file. A row is {"name", "pattern", "kind", "remedy", "fixer"}. Patterns ignore case. They are tried on each text
+Shipped as `refusals.json`; an operator may add rows of the same form in a file of their own. `doubtful_answers.json`
+holds known answers after which nobody can tell. Reads nothing but the two shipped files. A row is {"name", "pattern", "kind", "remedy", "fixer"}. Patterns ignore case. They are tried on each text
 of an answer as it was written and without accents. A pattern that starts with ^ counts only in the function's own
 words, not in what it passes on from TOC Online.
 """
@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from importlib import resources
+from typing import Any
 
-from toc_sync.model import ErrorKind, Fixer, Refusal, SettingsError
+from toc_sync.model import ErrorKind, Fixer, Refusal, Reply, SettingsError
 
 _FIELDS = ("name", "pattern", "kind", "remedy", "fixer")
 _KINDS = (ErrorKind.REJECTED, ErrorKind.CONFIGURATION)
@@ -34,6 +38,19 @@ def shipped_refusals() -> tuple[Refusal, ...]:
     """Returns the refusals that come with the project."""
     text = (resources.files("toc_sync") / "refusals.json").read_text(encoding="utf-8")
     return parse_refusals(text, "refusals.json")
+
+
+@cache
+def doubtful_answers() -> Mapping[str, Reply]:
+    """Returns known whole answers, by name, after which an invoice may be in TOC Online or not."""
+    text = (resources.files("toc_sync") / "doubtful_answers.json").read_text(encoding="utf-8")
+    return {case["name"]: _as_reply(case["answer"]) for case in json.loads(text)}
+
+
+def taught_refusal(name: str, pattern: str, remedy: str, fixer: str) -> Refusal:
+    """Returns what a person taught as a row of the table. Raises SettingsError as for any other row."""
+    row = {"name": name, "pattern": pattern, "kind": ErrorKind.REJECTED, "remedy": remedy, "fixer": fixer}
+    return replace(_parse_row(row, f"“{name}”"), taught=True)
 
 
 def parse_refusals(text: str, source: str) -> tuple[Refusal, ...]:
@@ -86,3 +103,10 @@ def _parse_pattern(text: str, where: str) -> re.Pattern[str]:
                 f"{where}: pattern is too wide, it {shown}, which does not say that nothing was issued."
             )
     return pattern
+
+
+def _as_reply(answer: Mapping[str, Any]) -> Reply:
+    body = answer["body"] if isinstance(answer["body"], str) else json.dumps(answer["body"])
+    return Reply(
+        http_status=answer["status"], headers=answer["headers"], body=body.encode(), truncated=False, duration_ms=0
+    )

@@ -81,5 +81,5 @@ def _one(engine: Engine, invoice_id: int, refusals: Sequence[Refusal]) -> Iterat
         now = queueing_time(conn)
         invoice = billing.read_invoice(conn, invoice_id)
         if invoice:
-            outbox.adopt(conn, invoice, refusals, now=now)
+            outbox.adopt(conn, invoice, outbox.known_refusals(conn, refusals, for_share=True), now=now)
         yield _Desk(conn=conn, invoice=invoice, now=now)

@@ -16,9 +16,11 @@ from threading import Lock
 from sqlalchemy import Engine
 
 from toc_sync import installation, outbox, resolving, samples, sync, wording, wording_doubt
+from toc_sync.answer import clean_text
 from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
+    Fixer,
     Refusal,
     Result,
     parse_invoice_id,
@@ -29,7 +31,9 @@ from toc_sync.reads import Reads
 from toc_sync.sandbox import Behaviour
 from toc_sync.settings import Settings, load_settings
 from toc_sync.typed import cleaned_reason, wrong_document_no
+from toc_sync.verbs import teaching
 from toc_sync.verbs.gate import GateVerbs
+from toc_sync.views_teaching import TeachingResult
 from toc_sync.worker import Worker
 
 SCRIPT_TRIES_FOR_S = 60.0
@@ -141,6 +145,29 @@ class Runtime(Reads):
             return Result(done=False, message=wording_doubt.NEEDS_A_REASON, invoice_id=number)
         result = resolving.reopen(self.engine, number, self.refusals, actor=actor, reason=why)
         log.info("reopened invoice=%s done=%s actor=%r", number, result.done, actor)
+        self.changed()
+        return result
+
+    def teach_refusal(
+        self, invoice_id: object, *, name: str, remedy: str, fixer: Fixer, reason: str, actor: str
+    ) -> TeachingResult:
+        """Declares that the answer of this invoice always means that nothing was issued. Raises InvalidInvoiceId."""
+        number = parse_invoice_id(invoice_id)
+        meaning = teaching.Meaning(
+            name=cleaned_reason(name), remedy=cleaned_reason(remedy), fixer=fixer, reason=cleaned_reason(reason)
+        )
+        result = teaching.teach(self.engine, number, meaning, self.refusals, actor=clean_text(actor))
+        log.info("taught invoice=%s name=%r done=%s actor=%r", number, meaning.name, result.done, actor)
+        self.changed()
+        return result
+
+    def withdraw_refusal(self, name: str, *, reason: str, actor: str) -> TeachingResult:
+        """Takes back what was taught under this name."""
+        words = cleaned_reason(reason)
+        result = teaching.withdraw(
+            self.engine, cleaned_reason(name), self.refusals, actor=clean_text(actor), reason=words
+        )
+        log.info("withdrawn name=%r done=%s count=%s actor=%r", name, result.done, result.count, actor)
         self.changed()
         return result
 

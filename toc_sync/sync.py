@@ -21,6 +21,7 @@ from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.edge import Edge, uptime
 from toc_sync.gating import Answer, concerns_the_gate
+from toc_sync.lesson import is_unclear
 from toc_sync.model import (
     Claim,
     DatabaseUnavailable,
@@ -120,7 +121,7 @@ def request_send(
     with writing(engine) as conn:
         now = queueing_time(conn)
         invoice = _existing(conn, invoice_id)
-        outbox.adopt(conn, invoice, rules.refusals, now=now)
+        outbox.adopt(conn, invoice, outbox.known_refusals(conn, rules.refusals, for_share=True), now=now)
         return outbox.request_send(
             conn, invoice, actor=clean_text(actor), now=now, idempotent=rules.idempotent, seen_attempts=seen_attempts
         )
@@ -201,12 +202,13 @@ def _tell_gate(sender: Sender, claimed: Claim, verdict: Verdict) -> None:
 
 def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> Verdict:
     """Writes what an attempt came to, and keeps trying while the database is away: the answer exists only here."""
-    verdict = classify(answer, sender.rules.refusals)
+    first_verdict = verdict = classify(answer, sender.rules.refusals)
     jitter = random.random()
     tries = 0
     while True:
         try:
             with writing(sender.engine) as conn:
+                verdict = _with_what_was_taught(conn, answer, first_verdict, sender.rules)
                 settled = outbox.settle(
                     conn,
                     claimed,
@@ -230,6 +232,13 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> V
             if not sender.pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
                 raise
             tries += 1
+
+
+def _with_what_was_taught(conn: Connection, answer: Reply | NoReply, verdict: Verdict, rules: Rules) -> Verdict:
+    """Returns what an unclear answer means to people; a withdrawal waits for this transaction, or is seen by it."""
+    if not is_unclear(verdict):
+        return verdict
+    return classify(answer, outbox.known_refusals(conn, rules.refusals, for_share=True))
 
 
 def evidence_of(answer: Reply | NoReply) -> outbox.Evidence:

@@ -118,6 +118,8 @@ ACTION_NAMES = {
     "resume": "Resume",
     "distrust": "Put in doubt after a lost interval",
     "reopen": "It is not there after all",
+    "teach": "This answer means: nothing was issued",
+    "withdraw_refusal": "A taught answer was withdrawn",
 }
 
 FOUND = "Found it in TOC Online."

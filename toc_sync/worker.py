@@ -15,10 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 from types import FrameType
 
+from sqlalchemy import Connection
+
 from toc_sync import outbox, signals, sync, wording
 from toc_sync.adopting import Adoption
 from toc_sync.database import current_time, reading, writing
-from toc_sync.model import VERSION, DatabaseUnavailable, GateState
+from toc_sync.model import VERSION, DatabaseUnavailable, GateState, Refusal
 
 POLL_S = 1.0
 """How often the queue is looked at when nobody wakes the worker: signals may not get through, and retries fall due."""
@@ -194,7 +196,7 @@ class Worker:
             if not outbox.find_observable(conn, now=current_time(conn), at_most=1):
                 return 0
         with writing(self._engine) as conn:
-            observed = outbox.observe_recent(conn, self._refusals, now=current_time(conn))
+            observed = outbox.observe_recent(conn, self._known(conn), now=current_time(conn))
         for invoice_id in observed:
             log.info("observed invoice=%s", invoice_id)
         return len(observed)
@@ -213,7 +215,7 @@ class Worker:
             swept = outbox.survey(conn, after_id=self._swept_to)
         if swept.changed:
             with writing(self._engine) as conn:
-                swept = outbox.sweep(conn, self._refusals, after_id=self._swept_to, now=current_time(conn))
+                swept = outbox.sweep(conn, self._known(conn), after_id=self._swept_to, now=current_time(conn))
         self._swept_to = 0 if swept.complete else swept.last_id
         return swept.changed
 
@@ -224,6 +226,9 @@ class Worker:
         if closed:
             sync.mind_gate(self._engine)
             self.wake()
+
+    def _known(self, conn: Connection) -> tuple[Refusal, ...]:
+        return outbox.known_refusals(conn, self._refusals, for_share=True)
 
     def _announce(self) -> None:
         with writing(self._engine) as conn:

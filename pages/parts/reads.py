@@ -14,6 +14,7 @@ import streamlit as st
 from toc_sync import runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
+from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 KEEP_S = 120
 SOON = timedelta(minutes=1)
@@ -53,6 +54,16 @@ def projects() -> tuple[Choice, ...]:
 def teams_of_project(project_id: int | None) -> tuple[int | None, int | None]:
     """Returns the usual issuer and payer of a project's invoices."""
     return _teams_of_project(project_id, *_key())
+
+
+def taught() -> tuple[TaughtRow, ...]:
+    """Returns the answers that people taught."""
+    return _taught(*_key())
+
+
+def teaching(invoice_id: int) -> TeachingPreview:
+    """Returns what teaching the answer of an invoice would do."""
+    return _teaching(invoice_id, *_key())
 
 
 def busy() -> bool:
@@ -119,3 +130,13 @@ def _projects(version: int, slice_no: int) -> tuple[Choice, ...]:
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
 def _teams_of_project(project_id: int | None, version: int, slice_no: int) -> tuple[int | None, int | None]:
     return runtime.current().teams_of_project(project_id)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _taught(version: int, slice_no: int) -> tuple[TaughtRow, ...]:
+    return runtime.current().taught_refusals()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=50, show_spinner=False)
+def _teaching(invoice_id: int, version: int, slice_no: int) -> TeachingPreview:
+    return runtime.current().preview_teaching(invoice_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import reads, reason, say
+from pages.parts import reads, reason, say, teach
 from pages.parts.facts import to_copy
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_doubt
@@ -43,6 +43,7 @@ def draw(detail: InvoiceDetail) -> None:
     if detail.retried_at:
         sentence = wording_doubt.retried_by_itself(detail.retried_at, detail.read_at)
         st.caption(f":material/schedule: {say.plain(sentence)}")
+    teach.draw(detail)
 
 
 def draw_answer(invoice_id: int) -> None:

@@ -17,6 +17,7 @@ from toc_sync.cli.resolving import reopen, resolve
 from toc_sync.cli.running import sandbox, worker
 from toc_sync.cli.sending import retry, status, sync
 from toc_sync.cli.setting_up import accept_function, check, init_db, seed
+from toc_sync.cli.teaching import refusals, teach, withdraw_refusal
 from toc_sync.cli.verifying import verify
 from toc_sync.model import TocSyncError
 
@@ -51,7 +52,8 @@ def program(ctx: click.Context) -> None:
 SENDING = (create, sync, retry, resolve, reopen, status)
 STOPPING = (gate, pause, resume, distrust)
 RUNNING = (worker, workers, sandbox)
+TEACHING = (refusals, teach, withdraw_refusal)
 SETTING_UP = (init_db, seed, check, verify, accept_function)
 
-for command in (*SENDING, *STOPPING, *RUNNING, *SETTING_UP):
+for command in (*SENDING, *STOPPING, *RUNNING, *TEACHING, *SETTING_UP):
     program.add_command(command)

@@ -23,7 +23,17 @@ from toc_sync.outbox.records import adopt, adopted_record, current_status, enque
 from toc_sync.outbox.requests import facts_of, request_send
 from toc_sync.outbox.resolving import may_reopen, reopen, resolve_as_synced, resolve_send_again, why_not_send_again
 from toc_sync.outbox.settlement import Evidence, Settled, any_lost, rescue, settle
+from toc_sync.outbox.teaching import (
+    apply_taught,
+    known_refusals,
+    taught,
+    taught_once,
+    undo_taught,
+    withdraw_refusal,
+    write_taught,
+)
 from toc_sync.outbox.turns import Turns, caution_about
+from toc_sync.outbox.unclear import Unclear, unclear_after, unclear_one
 from toc_sync.outbox.waiting import find_obstacle, read_obstacle
 
 __all__ = [
@@ -32,10 +42,12 @@ __all__ = [
     "Looked",
     "Settled",
     "Turns",
+    "Unclear",
     "adopt",
     "adopted_record",
     "announce",
     "any_lost",
+    "apply_taught",
     "caution_about",
     "claim",
     "count_due",
@@ -48,6 +60,7 @@ __all__ = [
     "find_observable",
     "find_obstacle",
     "know_database",
+    "known_refusals",
     "lock_record",
     "log_action",
     "look_for_missing",
@@ -71,8 +84,15 @@ __all__ = [
     "spend_token",
     "survey",
     "sweep",
+    "taught",
+    "taught_once",
+    "unclear_after",
+    "unclear_one",
+    "undo_taught",
     "used_token",
     "why_not_send_again",
     "withdraw",
+    "withdraw_refusal",
     "write_adopted",
+    "write_taught",
 ]

@@ -12,6 +12,7 @@ from toc_sync.status.overview import read_overview, read_presence
 from toc_sync.status.people import list_projects, list_teams, similar_invoices, teams_of_project
 from toc_sync.status.proof import prove
 from toc_sync.status.resolving import preview_send_again
+from toc_sync.status.teaching import preview_teaching, read_taught
 
 __all__ = [
     "count_invoices",
@@ -21,6 +22,7 @@ __all__ = [
     "list_projects",
     "list_teams",
     "preview_send_again",
+    "preview_teaching",
     "prove",
     "read_detail",
     "read_gate_view",
@@ -29,6 +31,7 @@ __all__ = [
     "read_presence",
     "read_sending",
     "read_states",
+    "read_taught",
     "similar_invoices",
     "teams_of_project",
 ]
