@@ -392,6 +392,7 @@ class InvoiceLife(RuleBasedStateMachine):
         if done:
             self.may_unsettle.add(invoice_id)
             truth.unclear.clear()
+            truth.taught.clear()
             truth.misled |= self._is_there(invoice_id)
         return done
 
