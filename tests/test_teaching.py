@@ -178,7 +178,7 @@ def test_a_name_is_used_once(sqlite_desk):
 def test_an_answer_after_which_a_document_was_found_is_refused(desk, found):
     issued, invoice_id = in_doubt(desk), in_doubt(desk)
     if found == "declared":
-        resolving.resolve_as_synced(desk.engine, issued, "FT 2026/77", actor="ana", reason="seen")
+        resolving.resolve_as_synced(desk.engine, issued, "FT 2026/77", REFUSALS, actor="ana", reason="seen")
     else:
         desk.change_invoice(issued, api_response={"success": True, "toc_data": {"document_no": "FT 2026/77"}})
         desk.observe()
@@ -202,7 +202,7 @@ def look_up_and_send_again(desk: Desk, invoice_id: int) -> None:
 
 def queue_again(desk: Desk, invoice_id: int) -> Result:
     desk.change_record(invoice_id, last_attempt_at=desk.record(invoice_id)["created_at"].replace(year=2025))
-    result = resolving.resolve_send_again(desk.engine, invoice_id, actor="ana", reason="looked")
+    result = resolving.resolve_send_again(desk.engine, invoice_id, REFUSALS, actor="ana", reason="looked")
     assert result.done, result.message
     return result
 
