@@ -59,6 +59,7 @@ def test_every_answer_of_the_catalogue_means_what_it_says(case):
     [
         pytest.param(Unsent.CONFIGURATION, CONFIGURATION, id="nothing can be sent"),
         pytest.param(Unsent.UNDELIVERED, UNDELIVERED, id="nothing was sent"),
+        pytest.param(Unsent.HELD_BACK, UNDELIVERED, id="held back by this program"),
         pytest.param(Unsent.TIMEOUT, TIMEOUT, id="time ran out"),
         pytest.param(Unsent.LOST, LOST, id="connection broke"),
     ],

@@ -285,7 +285,7 @@ def test_after_the_last_moment_not_even_a_connection_is_opened():
     connections: list[socket.socket] = []
     with _listening(connections.append) as address:
         answer = _send(_edge(f"http://{address}/"), not_after=uptime() - 0.001)
-        assert (answer.why, connections) == (Unsent.UNDELIVERED, [])
+        assert (answer.why, connections) == (Unsent.HELD_BACK, [])
         assert _send(_edge(f"http://{address}/")).why is Unsent.LOST
         assert len(connections) == 1
 
@@ -302,7 +302,7 @@ def test_the_last_moment_may_pass_while_connecting(function, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     answer = _send(_edge(function.url), not_after=last_moment)
     assert (answer.why, answer.error, function.requests) == (
-        Unsent.UNDELIVERED,
+        Unsent.HELD_BACK,
         "Nothing was sent: this program stood still for too long",
         [],
     )

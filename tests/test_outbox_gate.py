@@ -23,9 +23,10 @@ from tests.core import (
 )
 from tests.live_app import wait_until
 from toc_sync import outbox, resolving, status, sync
+from toc_sync.classify import classify
 from toc_sync.database import current_time, reading, writing
 from toc_sync.gating import Gate
-from toc_sync.model import ErrorKind, GateCause, GateState, Status, Verdict
+from toc_sync.model import ErrorKind, GateCause, GateState, NoReply, Status, Unsent, Verdict
 from toc_sync.tables import gate as gate_table
 from toc_sync.tables import gate_log, sync_actions
 from toc_sync.verbs.gate import GateVerbs
@@ -102,6 +103,14 @@ def test_a_good_answer_in_between_starts_the_count_anew(desk: Desk) -> None:
 def test_what_the_rescue_closes_is_no_answer(desk: Desk) -> None:
     for _ in range(6):
         desk.lose(desk.create())
+    sync.mind_gate(desk.engine)
+    assert gate_of(desk).is_open
+
+
+def test_what_this_program_held_back_is_no_answer(desk: Desk) -> None:
+    held_back = NoReply(why=Unsent.HELD_BACK, error="stood still", duration_ms=9)
+    for _ in range(6):
+        desk.settle(desk.claim(desk.create()), classify(held_back, ()), sync.evidence_of(held_back))
     sync.mind_gate(desk.engine)
     assert gate_of(desk).is_open
 

@@ -20,6 +20,7 @@ MAX_SPEECH = 65_536
 _WITHOUT_REPLY = {
     Unsent.CONFIGURATION: (Outcome.FAILED, ErrorKind.CONFIGURATION),
     Unsent.UNDELIVERED: (Outcome.UNDELIVERED, ErrorKind.UNREACHABLE),
+    Unsent.HELD_BACK: (Outcome.UNDELIVERED, ErrorKind.UNREACHABLE),
     Unsent.TIMEOUT: (Outcome.IN_DOUBT, ErrorKind.TIMEOUT),
     Unsent.LOST: (Outcome.IN_DOUBT, ErrorKind.LOST),
 }

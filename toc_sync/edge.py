@@ -105,7 +105,7 @@ class Edge:
             wire.check_start()
             return self._receive(self._request(method, headers, content, wire), wire)
         except TooLate:
-            return wire.no_reply(Unsent.UNDELIVERED, "Nothing was sent: this program stood still for too long")
+            return wire.no_reply(Unsent.HELD_BACK, "Nothing was sent: this program stood still for too long")
         except TimeoutError:
             why = Unsent.TIMEOUT if wire.started else Unsent.UNDELIVERED
             return wire.no_reply(why, f"{_SENTENCES[why]} ({self.deadline_s:g} s)")

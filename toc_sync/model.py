@@ -111,6 +111,8 @@ class Unsent(StrEnum):
     """Nothing was sent and nothing will be until a setting changes (URL, certificate)."""
     UNDELIVERED = "undelivered"
     """Nothing was sent; the next try may succeed."""
+    HELD_BACK = "held_back"
+    """Nothing was sent because this program itself held it back: that says nothing about the other side."""
     TIMEOUT = "timeout"
     """It may have been sent; the time ran out."""
     LOST = "lost"

@@ -145,7 +145,7 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
     except (DatabaseUnavailable, DBAPIError):
         if isinstance(claimed, Claim):
             # The commit may or may not have happened, but nothing was sent: if the claim stands, give it back.
-            unsent = NoReply(why=Unsent.UNDELIVERED, error="The database did not confirm the claim.", duration_ms=0)
+            unsent = NoReply(why=Unsent.HELD_BACK, error="The database did not confirm the claim.", duration_ms=0)
             _write_outcome(sender, claimed, unsent)
         raise
     if isinstance(claimed, Claim):
@@ -244,7 +244,8 @@ def _with_what_was_taught(conn: Connection, answer: Reply | NoReply, verdict: Ve
 def evidence_of(answer: Reply | NoReply) -> outbox.Evidence:
     """Returns what is kept of an answer."""
     if isinstance(answer, NoReply):
-        return outbox.Evidence(duration_ms=answer.duration_ms)
+        # What never left has no answering time, and the gate takes it for no answer.
+        return outbox.Evidence(duration_ms=None if answer.why is Unsent.HELD_BACK else answer.duration_ms)
     headers = {name: clean_text(answer.headers[name]) for name in STORED_HEADERS if name in answer.headers}
     text = clean_text(answer.body[:STORED_BODY_BYTES].decode("utf-8", "replace"))
     # What was no UTF-8 has grown: three bytes for one.
