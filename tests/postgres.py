@@ -46,6 +46,11 @@ def server_url(folder: Path) -> URL:
     """Returns the address of this run's server, which the first caller starts."""
     if os.environ.get("TEST_DATABASE_URL"):
         return make_url(os.environ["TEST_DATABASE_URL"]).set(drivername="postgresql+psycopg")
+    return own_server_url(folder)
+
+
+def own_server_url(folder: Path) -> URL:
+    """Returns the address of the server in `folder`, which the first caller starts, whatever TEST_DATABASE_URL names."""
     address, log = folder / "address", folder / "keeper.log"
     with _lock(folder / "start.lock"):
         if not address.exists():
@@ -125,6 +130,7 @@ def _keep(folder: Path) -> None:
         print("ready", flush=True)
         _lock(folder / "run.lock")
     finally:
+        server.ensure_postgres_running()  # a test may have stopped it and started it anew: it is another process then
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
         keeper.close()

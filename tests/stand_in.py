@@ -158,13 +158,16 @@ class StandIn:
         with self._changed:
             self._received.append(request)
             self._changed.notify_all()
-            answer = self._chosen(request.invoice_id)
-            self._changed.wait_for(lambda: self._is_over, self._latency_s)
+            answer = self._chosen(request)
+            self._changed.wait_for(lambda: self._is_over, self._pause_s())
             self._changed.wait_for(lambda: self._is_over or not self._held & {None, request.invoice_id})
             return answer
 
-    def _chosen(self, invoice_id: int | None) -> Answer:
-        for key in (invoice_id, None):
+    def _pause_s(self) -> float:
+        return self._latency_s
+
+    def _chosen(self, request: Received) -> Answer:
+        for key in (request.invoice_id, None):
             answer = self._told[key].take() if key in self._told else None
             if answer is not None:
                 return answer
