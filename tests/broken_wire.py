@@ -11,6 +11,7 @@ import contextlib
 import selectors
 import socket
 import threading
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,7 @@ class BrokenWire:
         self._target = make_url(url)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
-        self._cuts: list[tuple[bytes, bool, int]] = []
+        self._cuts: list[_Cut] = []
         self._is_deaf = False
         self.cut = threading.Event()
 
@@ -44,10 +45,19 @@ class BrokenWire:
         through = self._target.set(host="127.0.0.1", port=self._listener.getsockname()[1], query=query)
         return through.update_query_dict({"sslmode": "disable"}).render_as_string(hide_password=False)
 
-    def cut_at(self, word: bytes, *, answered: bool, skip: int = 0) -> None:
-        """Cuts the wire at the next `word` but `skip`: before it arrives, or after the server has answered it."""
+    def cut_at(self, word: bytes, *, answered: bool, skip: int = 0, after: bytes = b"") -> None:
+        """Cuts the wire at the next `word` but `skip`: before it arrives, or after the server has answered it.
+
+        With `after`, only in a transaction in which that was said before.
+        """
         with self._lock:
-            self._cuts.append((word, answered, skip))
+            self._cuts.append(_Cut(word=word, answered=answered, skip=skip, after=after))
+
+    @property
+    def cuts_left(self) -> int:
+        """How many cuts are still to come."""
+        with self._lock:
+            return len(self._cuts)
 
     def swallow_signals(self) -> None:
         """From now on no LISTEN takes effect, as behind a transaction pooler."""
@@ -68,10 +78,13 @@ class BrokenWire:
         ):
             waiting.register(client, selectors.EVENT_READ)
             waiting.register(server, selectors.EVENT_READ)
-            while all(self._pass_on(key.fileobj, client, server) for key, _ in waiting.select()):
+            transaction = bytearray()
+            while all(self._pass_on(key.fileobj, client, server, transaction) for key, _ in waiting.select()):
                 pass
 
-    def _pass_on(self, source: object, client: socket.socket, server: socket.socket) -> bool:
+    def _pass_on(
+        self, source: object, client: socket.socket, server: socket.socket, transaction: bytearray
+    ) -> bool:
         """Passes on what one side said; False when the wire is cut or one side has left."""
         if source is server:
             said = server.recv(65_536)
@@ -80,7 +93,10 @@ class BrokenWire:
         said = client.recv(65_536)
         if self._is_deaf:
             said = said.replace(b"LISTEN toc_sync_queued", b"LISTEN toc_sync_nobody")
-        answered = self._is_to_be_cut(said)
+        answered = self._is_to_be_cut(said, transaction)
+        transaction += said
+        if b"COMMIT" in said or b"ROLLBACK" in said:
+            transaction.clear()
         if answered is None:
             server.sendall(said)
             return bool(said)
@@ -90,15 +106,22 @@ class BrokenWire:
         self.cut.set()
         return False
 
-    def _is_to_be_cut(self, said: bytes) -> bool | None:
+    def _is_to_be_cut(self, said: bytes, transaction: bytearray) -> bool | None:
         with self._lock:
-            if not self._cuts or self._cuts[0][0] not in said:
+            if not self._cuts or self._cuts[0].word not in said or self._cuts[0].after not in transaction:
                 return None
-            word, answered, skip = self._cuts.pop(0)
-            if skip:
-                self._cuts.insert(0, (word, answered, skip - 1))
+            if self._cuts[0].skip:
+                self._cuts[0].skip -= 1
                 return None
-            return answered
+            return self._cuts.pop(0).answered
+
+
+@dataclass(kw_only=True)
+class _Cut:
+    word: bytes
+    answered: bool
+    skip: int
+    after: bytes
 
 
 def _connect(target: URL) -> socket.socket:

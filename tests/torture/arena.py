@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from tests.core import Desk, open_desk
 from tests.live_app import wait_until
@@ -77,12 +77,9 @@ class Arena:
 
     def count(self, *statuses: Status) -> int:
         """Returns how many records have one of these statuses; -1 while the database does not answer."""
-        query = select(func.count()).select_from(sync_records).where(sync_records.c.status.in_(statuses))
-        try:
-            with reading(self.desk.engine) as conn:
-                return conn.execute(query).scalar_one()
-        except DatabaseUnavailable:
-            return -1
+        return self._counted(
+            select(func.count()).select_from(sync_records).where(sync_records.c.status.in_(statuses))
+        )
 
     def drain(self, *, within_s: float = 60.0) -> None:
         """Waits until nothing is on its way and every invoice has its record; a worker is started if none is left."""
@@ -98,15 +95,20 @@ class Arena:
         time.sleep(self.chance.uniform(least_s, most_s))
 
     def _is_drained(self) -> bool:
-        query = select(func.count()).select_from(
-            issued_client_invoices.outerjoin(
-                sync_records, sync_records.c.invoice_id == issued_client_invoices.c.id
-            )
+        return self.count(*MOVING) == 0 and self._without_record() == 0
+
+    def _without_record(self) -> int:
+        both = issued_client_invoices.outerjoin(
+            sync_records, sync_records.c.invoice_id == issued_client_invoices.c.id
         )
-        if self.count(*MOVING) != 0:
-            return False
-        with reading(self.desk.engine) as conn:
-            return conn.execute(query.where(sync_records.c.invoice_id.is_(None))).scalar_one() == 0
+        return self._counted(select(func.count()).select_from(both).where(sync_records.c.invoice_id.is_(None)))
+
+    def _counted(self, query: Select[int]) -> int:
+        try:
+            with reading(self.desk.engine) as conn:
+                return conn.execute(query).scalar_one()
+        except DatabaseUnavailable:
+            return -1
 
 
 @contextmanager
