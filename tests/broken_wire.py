@@ -82,9 +82,7 @@ class BrokenWire:
             while all(self._pass_on(key.fileobj, client, server, transaction) for key, _ in waiting.select()):
                 pass
 
-    def _pass_on(
-        self, source: object, client: socket.socket, server: socket.socket, transaction: bytearray
-    ) -> bool:
+    def _pass_on(self, source: object, client: socket.socket, server: socket.socket, transaction: bytearray) -> bool:
         """Passes on what one side said; False when the wire is cut or one side has left."""
         if source is server:
             said = server.recv(65_536)

@@ -10,15 +10,20 @@ import pytest
 from sqlalchemy import URL
 
 from tests.core import copied_database, prepare
+from tests.torture import outages, storage
+from tests.torture.answering import bad_bodies, every_answer
 from tests.torture.arena import Arena, open_arena
-from tests.torture import outages
-from tests.torture.own_server import OwnServer, own_server
-from tests.torture.outages import server_stops
-from toc_sync.database import open_engine, writing
-from tests.torture.running import Scenario
+from tests.torture.clocks import clocks_apart
+from tests.torture.deploying import rolling_deploy
+from tests.torture.freezing import frozen_before_sending, frozen_while_waiting
 from tests.torture.killing import random_kills
-from tests.torture.running import survive
+from tests.torture.neighbours import others_interfere
+from tests.torture.outages import server_stops
+from tests.torture.own_server import OwnServer, own_server
+from tests.torture.people import everybody_presses
+from tests.torture.running import Scenario, survive
 from tests.torture.scale import SHORT
+from toc_sync.database import open_engine, writing
 
 
 @pytest.fixture
@@ -72,7 +77,60 @@ def test_postgresql_stops_and_comes_back(stopping_arena: Arena, stopping_server:
     assert_survived(server_stops(stopping_server), stopping_arena)
 
 
-@pytest.mark.parametrize("scenario", [
- outages.cut_connections, outages.statement_and_lock_timeouts, outages.cut_at_commit])
-def test_postgresql_connections_break(postgres_arena: Arena, scenario: Scenario) -> None:
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(outages.cut_connections, id="cut by the server"),
+        pytest.param(outages.statement_and_lock_timeouts, id="statements time out"),
+        pytest.param(outages.cut_at_commit, id="lost exactly at a commit"),
+    ],
+)
+def test_connections_to_postgresql_break(postgres_arena: Arena, scenario: Scenario) -> None:
     assert_survived(scenario, postgres_arena)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(storage.locked_by_another_writer, id="locked by another writer"),
+        pytest.param(storage.disk_is_full, id="the disk is full"),
+        pytest.param(storage.file_is_read_only, id="the file is read-only"),
+    ],
+)
+def test_an_sqlite_file_refuses_to_be_written(sqlite_arena: Arena, scenario: Scenario) -> None:
+    assert_survived(scenario, sqlite_arena)
+
+
+def test_every_answer_of_the_catalogue_comes_at_random(arena: Arena) -> None:
+    assert_survived(every_answer, arena)
+
+
+def test_bodies_drip_never_end_burst_and_contradict_themselves(arena: Arena) -> None:
+    assert_survived(bad_bodies, arena)
+
+
+def test_machines_clocks_are_ten_minutes_off(postgres_arena: Arena) -> None:
+    assert_survived(clocks_apart, postgres_arena)
+
+
+def test_fifty_people_press_everything_on_twenty_invoices(arena: Arena) -> None:
+    assert_survived(everybody_presses, arena)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(frozen_before_sending, id="before it sends"),
+        pytest.param(frozen_while_waiting, id="while it waits"),
+    ],
+)
+def test_a_process_freezes_past_its_lease_and_wakes_up(arena: Arena, scenario: Scenario) -> None:
+    assert_survived(scenario, arena)
+
+
+def test_the_other_application_does_everything_at_the_same_moments(arena: Arena) -> None:
+    assert_survived(others_interfere, arena)
+
+
+def test_a_new_version_takes_over_while_the_old_one_works(arena: Arena) -> None:
+    assert_survived(rolling_deploy, arena)

@@ -22,6 +22,7 @@ from toc_sync.tables import issued_client_invoices, sync_records
 
 DEADLINE_S = 2.0
 LEASE_MARGIN_S = 0.5
+THREADS = 4
 MOVING = (Status.QUEUED, Status.SYNCING)
 NO_TWIST = Twist()
 
@@ -47,7 +48,13 @@ class Arena:
         return made
 
     def start(
-        self, twist: Twist = NO_TWIST, *, url: str | None = None, deadline_s: float = DEADLINE_S, margin_s: float = LEASE_MARGIN_S
+        self,
+        twist: Twist = NO_TWIST,
+        *,
+        url: str | None = None,
+        deadline_s: float = DEADLINE_S,
+        margin_s: float = LEASE_MARGIN_S,
+        threads: int = THREADS,
     ) -> WorkerProcess:
         """Starts one more worker process; through `url` if it is to come by another way."""
         environment = {
@@ -56,15 +63,16 @@ class Arena:
             "TOC_FUNCTION_KEY": "key-of-the-function",
             "TOC_SYNC_TIMEOUT_SECONDS": str(deadline_s),
             "TOC_SYNC_LEASE_MARGIN_SECONDS": str(margin_s),
+            "TOC_SYNC_THREADS": str(threads),
             "TOC_SYNC_RETRY_WAITS": ",".join(["0.5"] * 12),
         }
         worker = self.opened.enter_context(started(self.folder, environment, twist))
         self.workers.append(worker)
         return worker
 
-    def crew(self, **changes: float) -> list[WorkerProcess]:
+    def crew(self, *, deadline_s: float = DEADLINE_S) -> list[WorkerProcess]:
         """Starts as many processes as usual: three on PostgreSQL, two on the one machine of an SQLite file."""
-        return [self.start(**changes) for _ in range(self.crew_size)]  # type: ignore[arg-type]
+        return [self.start(deadline_s=deadline_s) for _ in range(self.crew_size)]
 
     def alive(self) -> list[WorkerProcess]:
         """Returns the processes that still run."""
@@ -77,9 +85,7 @@ class Arena:
 
     def count(self, *statuses: Status) -> int:
         """Returns how many records have one of these statuses; -1 while the database does not answer."""
-        return self._counted(
-            select(func.count()).select_from(sync_records).where(sync_records.c.status.in_(statuses))
-        )
+        return self._counted(select(func.count()).select_from(sync_records).where(sync_records.c.status.in_(statuses)))
 
     def drain(self, *, within_s: float = 60.0) -> None:
         """Waits until nothing is on its way and every invoice has its record; a worker is started if none is left."""
@@ -98,9 +104,7 @@ class Arena:
         return self.count(*MOVING) == 0 and self._without_record() == 0
 
     def _without_record(self) -> int:
-        both = issued_client_invoices.outerjoin(
-            sync_records, sync_records.c.invoice_id == issued_client_invoices.c.id
-        )
+        both = issued_client_invoices.outerjoin(sync_records, sync_records.c.invoice_id == issued_client_invoices.c.id)
         return self._counted(select(func.count()).select_from(both).where(sync_records.c.invoice_id.is_(None)))
 
     def _counted(self, query: Select[int]) -> int:

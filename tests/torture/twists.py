@@ -99,11 +99,16 @@ def _obey_storage_signals() -> None:
     def disk_full(_number: int, _frame: object) -> None:
         state["full"] = not state["full"]
         _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-        # Zero would do, but for a file that is made empty.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 if state["full"] else most, most))
+        if state["full"]:
+            print("the disk is full", flush=True)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, most))
+        else:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            print("the disk has room", flush=True)
 
     def read_only(_number: int, _frame: object) -> None:
         state["read_only"] = not state["read_only"]
+        print("the file is read-only" if state["read_only"] else "the file can be written", flush=True)
 
     @event.listens_for(Engine, "begin", insert=True)
     def be_read_only(conn: Connection) -> None:
