@@ -7,7 +7,7 @@ PYTHON ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench format clean free-port
+.PHONY: help run test bench torture format clean free-port
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules
 
 bench: $(VENV)/installed-for-tests ## Measure what the README promises, on both databases (about 8 minutes).
 	@$(PY) -m tests.bench
+
+torture: $(VENV)/installed-for-tests ## Do to the sync what it must survive, at length, and count what was lost, twice or wrong (about XX minutes).
+	@$(PY) -m tests.torture
 
 format: $(VENV)/installed-for-tests ## Rewrite the code in the project's style.
 	$(PY) -m ruff check --fix .

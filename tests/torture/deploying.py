@@ -40,12 +40,14 @@ def rolling_deploy(arena: Arena, scale: Scale) -> Story:
     later = Twist(migrations=_later_migrations(arena))
     share = scale.invoices // (arena.crew_size + 2)
     old = arena.crew(deadline_s=DEADLINE_S)
+    for process in old:
+        process.says("worker-started")
     arena.create(share)
     arena.start(later, deadline_s=DEADLINE_S).says("worker-started")
     assert _is_migrated(arena)
     arena.create(share)  # old and new work side by side
     for process in old:
-        assert process.stop() == 0
+        assert process.stop() == 0, process.log
         arena.start(later, deadline_s=DEADLINE_S)
         arena.create(share)
     arena.drain()

@@ -29,7 +29,7 @@ def frozen_before_sending(arena: Arena, scale: Scale) -> Story:
         wait_until(lambda: arena.count(Status.IN_DOUBT) == 1, within_s=30)
         wait_until(lambda until=wake_at: time.monotonic() > until)
         frozen.signal(signal.SIGCONT)
-        frozen.says("stood still for too long")
+        frozen.says("outcome=undelivered")
         arena.drain()
         for process in (frozen, neighbour):
             process.stop()

@@ -14,19 +14,20 @@ from toc_sync.model import Status
 from toc_sync.tables import sync_records
 
 AT_LEAST = 4
+DEADLINE_S = 5.0
+"""Long enough that a slow machine alone leaves nothing in doubt."""
 
 
 def random_kills(arena: Arena, scale: Scale) -> Story:
     """Kills one process after the other; each is replaced, and invoices keep coming."""
     arena.judge.latency_s = (0.1, 1.0)
-    arena.crew()
+    arena.crew(deadline_s=DEADLINE_S)
     in_flight: set[int] = set()
     for _ in range(scale.kills):
-        arena.create(3 * AT_LEAST)
         victim, died_with = wait_until(lambda: _a_busy_one(arena), within_s=30, every_s=0.02)
         victim.kill()
         in_flight |= died_with
-        arena.start()
+        arena.start(deadline_s=DEADLINE_S)
     arena.drain()
     doubts = arena.count(Status.IN_DOUBT)
     # Between the look and the kill a process may have claimed as many again as it has threads, no more.
@@ -39,7 +40,9 @@ def random_kills(arena: Arena, scale: Scale) -> Story:
 
 
 def _a_busy_one(arena: Arena) -> tuple[WorkerProcess, set[int]] | None:
-    """Returns a process with enough requests on the wire and their invoices, after a random moment; None for now."""
+    """Returns a process with enough requests on the wire, and their invoices; None if at this moment there is none."""
+    if arena.count(Status.QUEUED) < 3 * AT_LEAST:
+        arena.create(3 * AT_LEAST)
     arena.pause(0, 0.1)
     busy = [(worker, ids) for worker in arena.alive() if len(ids := _on_the_wire(arena, worker)) >= AT_LEAST]
     return arena.chance.choice(busy) if busy else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from decimal import Decimal
 from random import Random
 
 from sqlalchemy import Connection
@@ -36,14 +37,14 @@ def others_interfere(arena: Arena, scale: Scale) -> Story:
     arena.create(scale.invoices)
     arena.crew()
     theirs: defaultdict[int, set[str]] = defaultdict(set)
-    done: Counter[str] = Counter()
+    done: list[str] = []
 
     def interfere(number: int) -> None:
         chance = Random(number)
         for step in range(scale.invoices // 2):
             arena.pause(0, 0.1)
             what = chance.choice(["sync", "sync own", "overwrite", "overwrite", "overwrite", "cancel", "delete"])
-            done[what] += 1
+            done.append(what)
             with writing(arena.desk.engine) as conn:
                 document = f"B 2026/{number}-{step}"
                 if what == "sync own":
@@ -56,7 +57,7 @@ def others_interfere(arena: Arena, scale: Scale) -> Story:
 
     at_once(NEIGHBOURS, interfere)
     arena.drain()
-    happened = ", ".join(f"{what} {count}" for what, count in sorted(done.items()))
+    happened = ", ".join(f"{what} {count}" for what, count in sorted(Counter(done).items()))
     return Story(happened=f"{len(arena.created)} invoices; the others: {happened}", elsewhere=theirs)
 
 
@@ -72,7 +73,7 @@ def _change(conn: Connection, invoice_id: int, what: str, document: str, chance:
 
 
 def _insert(conn: Connection, document: str) -> int:
-    amounts = dict.fromkeys(("subtotal_amount", "vat_amount", "total_amount"), 1)
+    amounts = dict.fromkeys(("subtotal_amount", "vat_amount", "total_amount"), Decimal("1.00"))
     values = amounts | {"currency_code": "EUR", "status": "issued", "api_response": _success(document)}
     return conn.execute(invoices.insert().values(values).returning(invoices.c.id)).scalar_one()
 

@@ -87,7 +87,7 @@ def _know_later_migrations(folder: Path) -> None:
         config = configure(conn)
         shipped = Path(installation.__file__).parent / "migrations" / "versions"
         config.set_main_option("version_locations", f"{shipped};{folder}")
-        config.set_main_option("version_path_separator", ";")
+        config.set_main_option("path_separator", ";")
         return config
 
     installation._alembic = later
