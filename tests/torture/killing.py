@@ -14,13 +14,13 @@ from toc_sync.model import Status
 from toc_sync.tables import sync_records
 
 AT_LEAST = 4
-DEADLINE_S = 5.0
+DEADLINE_S = 8.0
 """Long enough that a slow machine alone leaves nothing in doubt."""
 
 
 def random_kills(arena: Arena, scale: Scale) -> Story:
     """Kills one process after the other; each is replaced, and invoices keep coming."""
-    arena.judge.latency_s = (0.1, 1.0)
+    arena.judge.latency_s = (0.5, 3.0)
     arena.crew(deadline_s=DEADLINE_S)
     in_flight: set[int] = set()
     for _ in range(scale.kills):
@@ -41,8 +41,8 @@ def random_kills(arena: Arena, scale: Scale) -> Story:
 
 def _a_busy_one(arena: Arena) -> tuple[WorkerProcess, set[int]] | None:
     """Returns a process with enough requests on the wire, and their invoices; None if at this moment there is none."""
-    if arena.count(Status.QUEUED) < 3 * AT_LEAST:
-        arena.create(3 * AT_LEAST)
+    if arena.count(Status.QUEUED) < AT_LEAST:
+        arena.create(2 * AT_LEAST)
     arena.pause(0, 0.1)
     busy = [(worker, ids) for worker in arena.alive() if len(ids := _on_the_wire(arena, worker)) >= AT_LEAST]
     return arena.chance.choice(busy) if busy else None
