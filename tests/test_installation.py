@@ -118,6 +118,25 @@ def test_a_second_start_changes_nothing(engine: Engine) -> None:
     assert [one for one in statements if one.lstrip().upper().startswith(changing)] == []
 
 
+def test_a_program_starts_on_a_database_of_a_later_version(engine: Engine) -> None:
+    with writing(engine) as conn:
+        prepare(conn)
+        schema = f"{OUR_SCHEMA}." if is_postgresql(conn) else ""
+        conn.execute(text(f"UPDATE {schema}alembic_version SET version_num = 'later'"))
+        installation.prepare(conn, may_create_billing=False)
+        assert installation.is_migrated(conn)
+
+
+def test_a_database_of_an_earlier_version_is_not_migrated_yet(engine: Engine) -> None:
+    with writing(engine) as conn:
+        prepare(conn)
+        schema = f"{OUR_SCHEMA}." if is_postgresql(conn) else ""
+        conn.execute(text(f"UPDATE {schema}alembic_version SET version_num = '0001'"))
+        assert not installation.is_migrated(conn)
+        conn.execute(text(f"DELETE FROM {schema}alembic_version"))
+        assert not installation.is_migrated(conn)
+
+
 def test_four_processes_that_start_at_once_prepare_one_database(database_url: str) -> None:
     starters = [
         subprocess.Popen(

@@ -45,13 +45,18 @@ def migrate(conn: Connection) -> None:
 
 
 def is_migrated(conn: Connection) -> bool:
-    """Tells whether our own tables are there, and of this version."""
+    """Tells whether our own tables are there, and of this version or a later one: later ones only add.
+
+    Where a new version is deployed step by step, a program of the old one may start once more.
+    """
     config = _alembic(conn)
     schema = config.attributes["schema"]
     if schema and not inspect(conn).has_schema(schema):
         return False
     context = MigrationContext.configure(conn, opts={"version_table_schema": schema})
-    return context.get_current_revision() == ScriptDirectory.from_config(config).get_current_head()
+    # The last of this version's steps, or a step that this version does not know.
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    return context.get_current_revision() not in (None, *known[1:])
 
 
 def has_billing_tables(conn: Connection) -> bool:

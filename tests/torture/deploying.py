@@ -38,13 +38,16 @@ def rolling_deploy(arena: Arena, scale: Scale) -> Story:
     """Starts a process of the later version, which migrates under the feet of the others, and then replaces them."""
     arena.judge.latency_s = (0.05, 0.3)
     later = Twist(migrations=_later_migrations(arena))
-    share = scale.invoices // (arena.crew_size + 2)
+    share = scale.invoices // (arena.crew_size + 3)
     old = arena.crew(deadline_s=DEADLINE_S)
     for process in old:
         process.says("worker-started")
     arena.create(share)
     arena.start(later, deadline_s=DEADLINE_S).says("worker-started")
     assert _is_migrated(arena)
+    late = arena.start(deadline_s=DEADLINE_S)  # an old one that had ended starts once more
+    late.says("worker-started")
+    old.append(late)
     arena.create(share)  # old and new work side by side
     for process in old:
         assert process.stop() == 0, process.log
