@@ -62,7 +62,7 @@ def every_answer(arena: Arena, scale: Scale) -> Story:
         judge.answer(None, {})  # listens again
         deaf += 1
         arena.pause(0.2, 0.6)
-    arena.drain(within_s=600)
+    arena.drain()
     happened = f"{len(judge.requests)} answers to {scale.invoices} invoices, nobody listening {deaf} times"
     return Story(happened=happened, wrong=tuple(_misread(arena, catalogue)))
 
@@ -77,7 +77,7 @@ def bad_bodies(arena: Arena, scale: Scale) -> Story:
     judge.temper = temper
     arena.create(max(scale.invoices // 2, 2 * len(BODIES)))
     arena.crew()
-    arena.drain(within_s=300)
+    arena.drain()
     in_doubt = arena.count(Status.IN_DOUBT)
     return Story(happened=f"{len(judge.requests)} bodies of {len(BODIES)} kinds, {in_doubt} left in doubt")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from sqlalchemy import Select, func, select
 
@@ -26,6 +27,8 @@ THREADS = 4
 MOVING = (Status.QUEUED, Status.SYNCING)
 NO_TWIST = Twist()
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arena:
@@ -43,7 +46,7 @@ class Arena:
 
     def create(self, count: int, **changes: object) -> list[int]:
         """Creates invoices as people do; whoever works sends them at once."""
-        made = [self.desk.create(**changes) for _ in range(count)]
+        made = [insist(lambda: self.desk.create(**changes)) for _ in range(count)]
         self.created.extend(made)
         return made
 
@@ -87,7 +90,7 @@ class Arena:
         """Returns how many records have one of these statuses; -1 while the database does not answer."""
         return self._counted(select(func.count()).select_from(sync_records).where(sync_records.c.status.in_(statuses)))
 
-    def drain(self, *, within_s: float = 60.0) -> None:
+    def drain(self, *, within_s: float = 300.0) -> None:
         """Waits until nothing is on its way and every invoice has its record; a worker is started if none is left."""
         if not self.alive():
             self.start()
@@ -113,6 +116,16 @@ class Arena:
                 return conn.execute(query).scalar_one()
         except DatabaseUnavailable:
             return -1
+
+
+def insist(step: Callable[[], T]) -> T:
+    """Does something, and does it again while the database does not answer: so many writers wait for an SQLite file."""
+    for _ in range(20):
+        try:
+            return step()
+        except DatabaseUnavailable:
+            continue
+    return step()
 
 
 @contextmanager

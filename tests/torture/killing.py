@@ -24,7 +24,7 @@ def random_kills(arena: Arena, scale: Scale) -> Story:
     arena.crew(deadline_s=DEADLINE_S)
     in_flight: set[int] = set()
     for _ in range(scale.kills):
-        victim, died_with = wait_until(lambda: _a_busy_one(arena), within_s=30, every_s=0.02)
+        victim, died_with = wait_until(lambda: _a_busy_one(arena), within_s=120, every_s=0.02)
         victim.kill()
         in_flight |= died_with
         arena.start(deadline_s=DEADLINE_S)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from decimal import Decimal
+from functools import partial
 from random import Random
 
-from sqlalchemy import Connection
+from sqlalchemy import Delete, Engine, Update
 
 from tests.core import at_once
 from tests.stand_in import Answer, Received
-from tests.torture.arena import Arena
+from tests.torture.arena import Arena, insist
 from tests.torture.clocks import NOT_STARTED
 from tests.torture.judge import Judge, issues
 from tests.torture.judgement import Story
@@ -45,15 +46,13 @@ def others_interfere(arena: Arena, scale: Scale) -> Story:
             arena.pause(0, 0.1)
             what = chance.choice(["sync", "sync own", "overwrite", "overwrite", "overwrite", "cancel", "delete"])
             done.append(what)
-            with writing(arena.desk.engine) as conn:
-                document = f"B 2026/{number}-{step}"
-                if what == "sync own":
-                    theirs[_insert(conn, document)].add(document)
-                    continue
-                invoice_id = chance.choice(arena.created)
-                if what == "sync":
-                    theirs[invoice_id].add(document)
-                _change(conn, invoice_id, what, document, chance)
+            document, invoice_id = f"B 2026/{number}-{step}", chance.choice(arena.created)
+            if what == "sync own":
+                invoice_id = insist(partial(_insert, arena.desk.engine, document))
+            if what.startswith("sync"):
+                theirs[invoice_id].add(document)
+            if what != "sync own":
+                insist(partial(_change, arena.desk.engine, invoice_id, _statement(what, document, chance)))
 
     at_once(NEIGHBOURS, interfere)
     arena.drain()
@@ -61,21 +60,24 @@ def others_interfere(arena: Arena, scale: Scale) -> Story:
     return Story(happened=f"{len(arena.created)} invoices; the others: {happened}", elsewhere=theirs)
 
 
-def _change(conn: Connection, invoice_id: int, what: str, document: str, chance: Random) -> None:
-    this = invoices.c.id == invoice_id
+def _statement(what: str, document: str, chance: Random) -> Update | Delete:
     if what == "delete":
-        conn.execute(invoices.delete().where(this))
-    elif what == "cancel":
-        conn.execute(invoices.update().where(this).values(status=chance.choice(["cancelled", "void", "draft"])))
-    else:
-        value = _success(document) if what == "sync" else chance.choice(WORDS)
-        conn.execute(invoices.update().where(this).values(api_response=value))
+        return invoices.delete()
+    if what == "cancel":
+        return invoices.update().values(status=chance.choice(["cancelled", "void", "draft"]))
+    return invoices.update().values(api_response=_success(document) if what == "sync" else chance.choice(WORDS))
 
 
-def _insert(conn: Connection, document: str) -> int:
+def _change(engine: Engine, invoice_id: int, statement: Update | Delete) -> None:
+    with writing(engine) as conn:
+        conn.execute(statement.where(invoices.c.id == invoice_id))
+
+
+def _insert(engine: Engine, document: str) -> int:
     amounts = dict.fromkeys(("subtotal_amount", "vat_amount", "total_amount"), Decimal("1.00"))
     values = amounts | {"currency_code": "EUR", "status": "issued", "api_response": _success(document)}
-    return conn.execute(invoices.insert().values(values).returning(invoices.c.id)).scalar_one()
+    with writing(engine) as conn:
+        return conn.execute(invoices.insert().values(values).returning(invoices.c.id)).scalar_one()
 
 
 def _success(document: str) -> dict[str, object]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
+from functools import partial
 from random import Random
 
-from tests.core import at_once
+from tests.core import Desk, at_once
 from tests.stand_in import Answer, Received
-from tests.torture.arena import Arena
+from tests.torture.arena import Arena, insist
 from tests.torture.clocks import NOT_STARTED
 from tests.torture.judge import Judge, issues
 from tests.torture.judgement import Story
 from tests.torture.scale import Scale
 from toc_sync import sync
-from toc_sync.model import Status
+from toc_sync.model import Result, Status
 
 PEOPLE = 50
 FAILED, IN_DOUBT, NEW = 7, 7, 6
@@ -39,19 +40,13 @@ def everybody_presses(arena: Arena, scale: Scale) -> Story:
     def press(person: int) -> None:
         chance = Random(person)
         for number in range(scale.presses):
-            invoice_id, name = chance.choice(arena.created), f"person {person}"
-            match chance.choice(["retry", "retry", "send again", "declare"]):
-                case "retry":
-                    result, what = desk.retry(invoice_id, actor=name), "retried"
-                case "send again":
-                    result = sync.resolve_send_again(desk.engine, invoice_id, actor=name, reason="not there")
-                    what = "sent again"
-                case _:
-                    document = f"SEEN {person}/{number}"
-                    result = sync.resolve_as_synced(desk.engine, invoice_id, document, actor=name, reason="seen")
-                    what = "declared"
-                    declared[invoice_id] |= {document} if result.done else set()
-            done.extend([what] * result.done)
+            invoice_id, document = chance.choice(arena.created), f"SEEN {person}/{number}"
+            button = chance.choice(["retried", "retried", "sent again", "declared"])
+            if not insist(partial(_press, desk, button, invoice_id, f"person {person}", document)).done:
+                continue
+            done.append(button)
+            if button == "declared":
+                declared[invoice_id].add(document)
 
     at_once(PEOPLE, press)
     arena.drain()
@@ -59,6 +54,14 @@ def everybody_presses(arena: Arena, scale: Scale) -> Story:
     happened = f"{PEOPLE * scale.presses} presses, of which {pressed}; {len(judge.requests)} requests"
     # No "send again" counts as an excuse: each was true, so there is still at most one document.
     return Story(happened=happened, elsewhere=declared, wrong=tuple(_more_than_one(in_doubt, done)))
+
+
+def _press(desk: Desk, button: str, invoice_id: int, actor: str, document: str) -> Result:
+    if button == "retried":
+        return desk.retry(invoice_id, actor=actor)
+    if button == "sent again":
+        return sync.resolve_send_again(desk.engine, invoice_id, actor=actor, reason="not there")
+    return sync.resolve_as_synced(desk.engine, invoice_id, document, actor=actor, reason="seen")
 
 
 def _more_than_one(in_doubt: list[int], done: list[str]) -> list[str]:
