@@ -26,7 +26,7 @@ test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules
 bench: $(VENV)/installed-for-tests ## Measure what the README promises, on both databases (about 8 minutes).
 	@$(PY) -m tests.bench
 
-torture: $(VENV)/installed-for-tests ## Do to the sync what it must survive, at length, and count what was lost, twice or wrong (about XX minutes).
+torture: $(VENV)/installed-for-tests ## Do to the sync what it must survive, at length, and count what was lost, twice or wrong (about half an hour).
 	@$(PY) -m tests.torture
 
 format: $(VENV)/installed-for-tests ## Rewrite the code in the project's style.

@@ -7,14 +7,14 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
-from tests.core import Desk, at_once
+from tests.core import REFUSALS, Desk, at_once
 from tests.stand_in import Answer, Received
 from tests.torture.arena import Arena, insist
 from tests.torture.clocks import NOT_STARTED
 from tests.torture.judge import Judge, issues
 from tests.torture.judgement import Story
 from tests.torture.scale import Scale
-from toc_sync import sync
+from toc_sync import resolving
 from toc_sync.model import Result, Status
 
 PEOPLE = 50
@@ -60,8 +60,8 @@ def _press(desk: Desk, button: str, invoice_id: int, actor: str, document: str) 
     if button == "retried":
         return desk.retry(invoice_id, actor=actor)
     if button == "sent again":
-        return sync.resolve_send_again(desk.engine, invoice_id, actor=actor, reason="not there")
-    return sync.resolve_as_synced(desk.engine, invoice_id, document, actor=actor, reason="seen")
+        return resolving.resolve_send_again(desk.engine, invoice_id, REFUSALS, actor=actor, reason="not there")
+    return resolving.resolve_as_synced(desk.engine, invoice_id, document, REFUSALS, actor=actor, reason="seen")
 
 
 def _more_than_one(in_doubt: list[int], done: list[str]) -> list[str]:
