@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from toc_sync.settings import EMBEDDED_DATABASE
 from toc_sync.worker import obey_signals
 
 DEFAULT_THREADS = 4
+STOPPED_BY = (signal.SIGTERM, signal.SIGINT)
 LOOKED_EVERY_S = 0.1
 
 
@@ -28,8 +30,11 @@ def worker(threads: int | None) -> None:
     desk = runtime.current()
     # 0 threads means that this app sends nothing because workers do: this is one of them.
     chosen = threads or desk.environment.threads or DEFAULT_THREADS
+    # A signal that comes while the worker starts waits until it can be obeyed.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPED_BY)
     running = desk.start_worker(threads=chosen)
     obey_signals(running)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPED_BY)
     # Looked at in steps: a lock that a signal's own code needs must not be held when it comes.
     broken = None
     while running.claiming and broken is None:
