@@ -15,6 +15,7 @@ from tests.stand_in import StandIn
 from toc_sync import installation, samples
 from toc_sync.cli import program
 from toc_sync.database import open_engine, writing
+from toc_sync.model import Status
 from toc_sync.sandbox import Behaviour, SandboxDocuments
 from toc_sync.tables import billing, issued_client_invoices, sync_actions, sync_records
 
@@ -113,7 +114,8 @@ def test_an_embedded_database_made_by_init_db_stays_without_samples():
 
 
 def test_an_embedded_database_that_is_not_there_yet_is_made_with_samples():
-    assert sum(json.loads(run("status", "--json").stdout).values()) == 60
+    counts = json.loads(run("status", "--json").stdout)
+    assert sum(counts[status] for status in Status) == 60
 
 
 def test_seed_makes_a_database_with_as_many_invoices_as_asked(empty, tmp_path):

@@ -238,7 +238,7 @@ def test_three_machines_together_never_exceed_the_limit_of_an_issuer(
     assert len(slow_function.requests) == 36
     for found in arrivals(postgres_desk, slow_function).values():
         assert [day for _, day in found] == sorted(day for _, day in found)
-        assert most_at_once([at for at, _ in found]) == 2
+        assert most_at_once([at for at, _ in found]) <= 2
 
 
 @contextmanager

@@ -234,12 +234,20 @@ class SyncState:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a verb did, or why it refused, as one sentence for a person; `invoice_id` where it concerns one invoice."""
+    """What a verb did, or why it refused, as one sentence for a person."""
 
     done: bool
     message: str
-    invoice_id: int | None = None
+    invoice_id: int
     status: Status | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """What stopping or resuming the sending did, or why it was refused, as one sentence for a person."""
+
+    done: bool
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from typing import Literal
 
 import streamlit as st
 
@@ -17,7 +18,7 @@ from toc_sync.views import Choice
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 
 
-def search(key: str, placeholder: str, *, width: int | str = "stretch") -> str:
+def search(key: str, placeholder: str, *, width: int | Literal["stretch"] = "stretch") -> str:
     """Draws the field to search in and returns what is in it."""
     text = st.text_input(
         "Search",

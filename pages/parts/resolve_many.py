@@ -13,7 +13,7 @@ import streamlit as st
 from pages.parts import acts, reads, reason, say
 from pages.parts.live import live
 from pages.parts.who import actor
-from toc_sync import runtime, wording, wording_doubt
+from toc_sync import runtime, wording, wording_doubt, wording_gate
 from toc_sync.views import InvoiceRow, Refused, SendAgainPreview
 
 _ASKED, _ANSWER = "_not_there", "_not_there_answer"
@@ -102,7 +102,9 @@ def _send(names: Mapping[int, str], on_sent: Callable[[], None]) -> None:
     for result in results:
         if result.done:
             reads.watch(result.invoice_id)
-    say.results([(names[result.invoice_id], result) for result in results])
+    gate = reads.sending().gate
+    outcomes = [(names[result.invoice_id], result) for result in results]
+    say.results(outcomes, lambda count: wording_gate.sent_together(count, gate))
     on_sent()
     _shut()
     st.rerun()

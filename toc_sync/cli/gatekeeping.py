@@ -9,7 +9,7 @@ import click
 
 from toc_sync import runtime, wording, wording_gate
 from toc_sync.cli.common import REFUSED, actor
-from toc_sync.model import Result
+from toc_sync.model import GateResult
 
 INSTANT = click.DateTime(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"])
 
@@ -80,6 +80,6 @@ def _aware(instant: datetime) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _say(ctx: click.Context, result: Result) -> None:
+def _say(ctx: click.Context, result: GateResult) -> None:
     click.echo(result.message)
     ctx.exit(0 if result.done else REFUSED)

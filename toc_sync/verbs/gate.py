@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from toc_sync import outbox, wording_gate
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, queueing_time, reading, writing
-from toc_sync.model import GateCause, Result, Status
+from toc_sync.model import GateCause, GateResult, Status
 from toc_sync.typed import cleaned_reason
 
 log = logging.getLogger("toc_sync")
@@ -24,13 +24,13 @@ class GateVerbs:
         self._engine = engine
         self._changed = changed
 
-    def pause(self, *, actor: str, reason: str) -> Result:
+    def pause(self, *, actor: str, reason: str) -> GateResult:
         """Stops the sending until somebody resumes it; a reason is needed. What is on its way is awaited."""
         if not cleaned_reason(reason):
-            return Result(done=False, message=wording_gate.PAUSE_NEEDS_A_REASON)
+            return GateResult(done=False, message=wording_gate.PAUSE_NEEDS_A_REASON)
         return self._turn(outbox.pause, wording_gate.PAUSED_NOW, actor=actor, reason=reason)
 
-    def resume(self, *, actor: str, reason: str = "") -> Result:
+    def resume(self, *, actor: str, reason: str = "") -> GateResult:
         """Lets invoices leave again, whatever stopped them."""
         return self._turn(outbox.resume, wording_gate.RESUMED_NOW, actor=actor, reason=reason)
 
@@ -39,7 +39,7 @@ class GateVerbs:
         with reading(self._engine) as conn:
             return outbox.count_suspects(conn, until=until or self._lost_until(conn, current_time(conn)))
 
-    def distrust(self, *, since: datetime, until: datetime | None = None, actor: str) -> Result:
+    def distrust(self, *, since: datetime, until: datetime | None = None, actor: str) -> GateResult:
         """Puts in doubt what may have been sent between `since` and `until` without a trace, and pauses the sending.
 
         `until` is when the database turned out to be another one, if it did, else now. Works in batches; what a broken
@@ -49,14 +49,14 @@ class GateVerbs:
             now = queueing_time(conn)
             until = until or self._lost_until(conn, now)
             if not since < until <= now:
-                return Result(done=False, message=wording_gate.NO_INTERVAL)
+                return GateResult(done=False, message=wording_gate.NO_INTERVAL)
             outbox.pause(conn, actor=clean_text(actor), reason=wording_gate.distrusted(since), now=now)
         total = 0
         while count := self._distrust_some(since, until, clean_text(actor)):
             total += count
             log.warning("distrusted total=%s since=%s", total, since.isoformat())
         self._changed()
-        return Result(done=True, message=wording_gate.distrusted_count(total))
+        return GateResult(done=True, message=wording_gate.distrusted_count(total))
 
     def _distrust_some(self, since: datetime, until: datetime, actor: str) -> int:
         with writing(self._engine) as conn:
@@ -66,11 +66,11 @@ class GateVerbs:
         gate = outbox.read_gate(conn)
         return gate.since if gate.cause is GateCause.DATABASE else now
 
-    def _turn(self, turn: Callable[..., str | None], done: str, *, actor: str, reason: str) -> Result:
+    def _turn(self, turn: Callable[..., str | None], done: str, *, actor: str, reason: str) -> GateResult:
         with writing(self._engine) as conn:
             refusal = turn(
                 conn, actor=clean_text(actor), reason=cleaned_reason(reason) or None, now=queueing_time(conn)
             )
         log.warning("gate verb=%s done=%s actor=%r reason=%r", turn.__name__, refusal is None, actor, reason)
         self._changed()
-        return Result(done=refusal is None, message=refusal or done)
+        return GateResult(done=refusal is None, message=refusal or done)
