@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     toc_sync_per_issuer: int = Field(default=0, ge=0, le=1000)
     toc_sync_refusals: Path | None = None
     toc_create_invoice_rpc: str | None = None
+    toc_sync_alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    toc_sync_alert_waiting_minutes: float = Field(default=30, gt=0, le=10_080, allow_inf_nan=False)
+    toc_sync_metrics: bool = True
 
     @classmethod
     def settings_customise_sources(
@@ -88,6 +91,17 @@ class Settings(BaseSettings):
         if not all(0 <= wait <= 86_400 for wait in waits):
             raise ValueError("must be seconds separated by commas, each from 0 to 86400, for example 30,120,600")
         return waits
+
+    @field_validator("toc_sync_alert_urls", mode="before")
+    @classmethod
+    def _splits_addresses(cls, value: object) -> tuple[SecretStr, ...]:
+        text = value if isinstance(value, str) else " ".join(value) if isinstance(value, list | tuple) else ""
+        # A comma only where another address follows: one address may name several people.
+        parts = [part.strip(",") for part in re.split(r"\s+|,+(?=[A-Za-z0-9]+://)", text)]
+        addresses = [part for part in parts if part]
+        if not addresses or not all(re.fullmatch(r"[A-Za-z0-9]+://\S+", address) for address in addresses):
+            raise ValueError("must be Apprise addresses separated by spaces or commas, for example mailto://…")
+        return tuple(SecretStr(address) for address in addresses)
 
     @field_validator("toc_create_invoice_rpc")
     @classmethod
@@ -144,6 +158,11 @@ class Settings(BaseSettings):
     def lease_s(self) -> float:
         """How long a claim lasts, in seconds: one attempt's deadline and the margin."""
         return self.toc_sync_timeout_seconds + self.toc_sync_lease_margin_seconds
+
+    @property
+    def alert_addresses(self) -> tuple[str, ...]:
+        """The Apprise addresses of the channels on which people are told; they hold secrets."""
+        return tuple(address.get_secret_value() for address in self.toc_sync_alert_urls)
 
     @property
     def label(self) -> str:
