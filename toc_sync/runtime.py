@@ -10,13 +10,15 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from threading import Lock
 
 from sqlalchemy import Engine
 
 from toc_sync import installation, outbox, resolving, samples, sync, wording, wording_doubt
+from toc_sync.alarm import Alarm, AlarmRules
 from toc_sync.answer import clean_text
+from toc_sync.channels import open_channels
 from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
@@ -47,10 +49,12 @@ class Runtime(Reads):
     def __init__(self, settings: Settings, engine: Engine, refusals: tuple[Refusal, ...]) -> None:
         super().__init__(settings, engine, refusals)
         self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
+        self.channels = open_channels(settings.alert_addresses)
         self.gate = GateVerbs(engine, self.changed)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None
+        self._alarm: Alarm | None = None
         self._lock = Lock()
 
     @property
@@ -178,13 +182,14 @@ class Runtime(Reads):
     # Life ------------------------------------------------------------------------------------------------------------
 
     def start_worker(self, *, threads: int | None = None) -> Worker:
-        """Starts sending in the background; a second call returns the same worker."""
+        """Starts sending in the background, and the alarm if people are to be told; a second call returns the same worker."""
         with self._lock:
             if self._worker is None:
                 chosen = self.settings.toc_sync_threads if threads is None else threads
                 sender = self._sender(worker_name(), _endless_pause)
                 self._worker = Worker(sender, threads=chosen, on_change=self._bump)
                 self._worker.start()
+                self._start_alarm()
             return self._worker
 
     @property
@@ -199,7 +204,9 @@ class Runtime(Reads):
             self._worker.wake()
 
     def close(self) -> None:
-        """Stops the worker and the sandbox and gives back connections; what is in flight is awaited first."""
+        """Stops the alarm, the worker and the sandbox and gives back connections; what is in flight is awaited first."""
+        if self._alarm is not None:
+            self._alarm.stop()  # first: that this worker stops is no incident
         if self._worker is not None:
             self._worker.stop()
         self.function.stop()
@@ -207,6 +214,17 @@ class Runtime(Reads):
 
     def _bump(self) -> None:
         self.version += 1
+
+    def _start_alarm(self) -> None:
+        if not self.channels:
+            return
+        rules = AlarmRules(
+            label=self.settings.label,
+            waiting_limit=timedelta(minutes=self.settings.toc_sync_alert_waiting_minutes),
+            due_by=_next_working_day,
+        )
+        self._alarm = Alarm(self.engine, self.channels, rules)
+        self._alarm.start()
 
     def _rules(self) -> sync.Rules:
         return sync.Rules(
@@ -266,6 +284,11 @@ def connect(settings: Settings) -> Runtime:
 def worker_name() -> str:
     """Returns a name for this process that no other has."""
     return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() // 1_000_000 % 100_000}"
+
+
+def _next_working_day(day: date) -> date:
+    """Returns the first day after `day` that is neither Saturday nor Sunday."""
+    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
 
 
 def _endless_pause(seconds: float) -> bool:
