@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toc_sync import installation, outbox, samples, signals, wording_gate
+from toc_sync import installation, outbox, samples, signals, wording_alerts, wording_gate
+from toc_sync.channels import Message, open_channels
 from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.model import DatabaseUnavailable, GateState, NoReply, Outcome, Reply, SettingsError
@@ -83,6 +84,17 @@ def check(settings: Settings, *, actor: str) -> Iterator[Finding]:
     yield from findings
     if not wrong:
         yield _check_gate(runtime, works=all(finding.good for finding in findings), actor=actor)
+
+
+def test_alerts(settings: Settings) -> Iterator[Finding]:
+    """Sends a test message on every channel; yields whether each accepted it. Raises SettingsError."""
+    if not settings.alert_addresses:
+        yield Finding(subject="channels", good=False, sentence="TOC_SYNC_ALERT_URLS names none: nobody would be told.")
+    message = Message(title=f"[{settings.label}] {wording_alerts.TEST_TITLE}", body=wording_alerts.TEST_MESSAGE)
+    for channel in open_channels(settings.alert_addresses):
+        error = channel.send(message)
+        sentence = f"The test message was not accepted ({error})." if error else "The test message was accepted."
+        yield Finding(subject=channel.name, good=error is None, sentence=sentence)
 
 
 def verify(settings: Settings) -> tuple[Proof, ...]:
