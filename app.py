@@ -10,11 +10,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 ROOT = Path(__file__).parent
 if str(ROOT) not in sys.path:
@@ -23,6 +26,7 @@ if str(ROOT) not in sys.path:
 from toc_sync import runtime  # noqa: E402  the root must be importable first
 from toc_sync.console import log_to_console  # noqa: E402
 from toc_sync.model import SettingsError  # noqa: E402
+from toc_sync.monitoring import Answer, Monitoring  # noqa: E402
 from toc_sync.worker import obey_signals  # noqa: E402
 
 log = logging.getLogger("toc_sync")
@@ -42,4 +46,24 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     await asyncio.to_thread(runtime.close_current)
 
 
-app = st.App(ROOT / "pages" / "_frame.py", lifespan=lifespan)
+def route(path: str, ask: Callable[[], Awaitable[Answer]]) -> Route:
+    """Returns the route on which machines get one of the answers of `Monitoring`."""
+
+    async def respond(_request: Request) -> Response:
+        answer = await ask()
+        headers = {"cache-control": "no-store"}
+        return Response(answer.body, answer.http_status, headers, media_type=answer.content_type)
+
+    return Route(path, respond)
+
+
+monitoring = Monitoring(runtime.current)
+app = st.App(
+    ROOT / "pages" / "_frame.py",
+    lifespan=lifespan,
+    routes=[
+        route("/healthz", monitoring.health),
+        route("/readyz", monitoring.readiness),
+        route("/metrics", monitoring.metrics),
+    ],
+)
