@@ -17,6 +17,8 @@ from toc_sync.model import SettingsError
 if TYPE_CHECKING:
     import apprise
 
+_NEVER = logging.CRITICAL + 1
+
 LIMIT_S = 20.0
 """How long one channel may take for one message."""
 
@@ -60,22 +62,20 @@ class Channel:
 
 def open_channels(addresses: Sequence[str]) -> tuple[Channel, ...]:
     """Returns a channel for each address. Raises SettingsError, which says which one is wrong but not what it is."""
-    _silence_apprise()
     return tuple(_open(number, address) for number, address in enumerate(addresses, start=1))
 
 
 def _open(number: int, address: str) -> Channel:
     import apprise  # noqa: PLC0415  it takes long to load, and most programs have no channel to open
 
+    _silence()
     service = apprise.Apprise.instantiate(address, asset=apprise.AppriseAsset(app_id="TOC Invoice Sync"))
     if service is None:
         raise SettingsError(f"TOC_SYNC_ALERT_URLS: address no. {number} is not one that Apprise understands.")
     return Channel(name=f"{address.partition('://')[0].lower()} {number}", service=service)
 
 
-def _silence_apprise() -> None:
-    """Keeps Apprise from logging by itself: its lines may name hosts, and addresses that it does not understand."""
-    log = logging.getLogger("apprise")
-    log.propagate = False
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())
+def _silence() -> None:
+    """Keeps Apprise and what it sends with from logging by themselves: their lines name addresses, tokens included."""
+    for name in ("apprise", "urllib3"):
+        logging.getLogger(name).setLevel(_NEVER)

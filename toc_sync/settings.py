@@ -95,11 +95,11 @@ class Settings(BaseSettings):
     @field_validator("toc_sync_alert_urls", mode="before")
     @classmethod
     def _splits_addresses(cls, value: object) -> tuple[SecretStr, ...]:
-        text = value if isinstance(value, str) else " ".join(value) if isinstance(value, list | tuple) else ""
+        text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         # A comma only where another address follows: one address may name several people.
         parts = [part.strip(",") for part in re.split(r"\s+|,+(?=[A-Za-z0-9]+://)", text)]
         addresses = [part for part in parts if part]
-        if not addresses or not all(re.fullmatch(r"[A-Za-z0-9]+://\S+", address) for address in addresses):
+        if (text and not addresses) or not all(re.fullmatch(r"[A-Za-z0-9]+://\S+", address) for address in addresses):
             raise ValueError("must be Apprise addresses separated by spaces or commas, for example mailto://…")
         return tuple(SecretStr(address) for address in addresses)
 
