@@ -108,7 +108,7 @@ def _answer_times(tallies: tuple[Tally, ...]) -> Metric:
         if tally.bound is not None:
             counts[tally.bound] += tally.count
     buckets, total = [], 0
-    for number, bound in enumerate([*(f"{bound_s:g}" for bound_s in ANSWER_BOUNDS_S), "+Inf"]):
+    for number, bound in enumerate([*(str(float(bound_s)) for bound_s in ANSWER_BOUNDS_S), "+Inf"]):
         total += counts[number]
         buckets.append((bound, float(total)))
     metric = HistogramMetricFamily("toc_sync_answer_seconds", "How long attempts took, from request to answer.")
