@@ -14,10 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from toc_sync import status
 from toc_sync.database import current_time, reading
 from toc_sync.model import GateState
-from toc_sync.status import ANSWER_BOUNDS_S, Measures, Tally
+from toc_sync.status.measures import ANSWER_BOUNDS_S, Measures, Tally, count_finished, read_measures
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -55,9 +54,9 @@ class _Finished:
             now = current_time(conn)
             settled = now - STILL_MOVING
             if self._until is None or settled - self._until > STILL_MOVING:
-                more = status.count_finished(conn, after=self._until, until=settled)
+                more = count_finished(conn, after=self._until, until=settled)
                 self._counted, self._until = _added(self._counted + more), settled
-            return self._counted + status.count_finished(conn, after=self._until, until=now)
+            return self._counted + count_finished(conn, after=self._until, until=now)
 
 
 def _added(tallies: tuple[Tally, ...]) -> tuple[Tally, ...]:
@@ -84,7 +83,7 @@ class _FromDatabase(Collector):
         """Yields each metric with its values."""
         tallies = _added(self._finished.count())
         with reading(self._engine) as conn:
-            measures = status.read_measures(conn, now=current_time(conn))
+            measures = read_measures(conn, now=current_time(conn))
         yield _attempts(tallies)
         yield _answer_times(tallies)
         yield from _gauges(measures)
