@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from tests.core import (
     ISSUED,
@@ -319,19 +319,6 @@ def test_only_invoices_that_are_missing_have_a_deadline(desk: Desk, alarm: Alarm
         desk.change_record(invoice_id, issue_deadline=deadline)
     assert alarm.look() == 1
     assert postbox.letters[0].body.startswith("1 invoice, €123.00, is not in TOC Online yet")
-
-
-def test_it_asks_little_of_a_database_in_which_nothing_is_wrong(desk: Desk, alarm: Alarm) -> None:
-    before = count(desk)
-    now: datetime = desk.now()
-    for number in range(5):
-        alarm.look(now=now + timedelta(seconds=number))
-    assert count(desk) == before == 0
-
-
-def count(desk: Desk) -> int:
-    with desk.engine.connect() as conn:
-        return int(conn.execute(select(func.count()).select_from(incidents)).scalar_one())
 
 
 def test_amounts_of_several_currencies_and_causes_are_added_up(desk: Desk, alarm: Alarm, postbox: Postbox) -> None:

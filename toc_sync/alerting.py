@@ -135,6 +135,12 @@ def first_day_of_interest(incidents: Iterable[Incident], *, today: date) -> date
     return min([today - timedelta(days=7), *told])
 
 
+def told_groups(incidents: Iterable[Incident]) -> frozenset[str]:
+    """Returns the keys of the error groups that were told and are not over."""
+    is_open = (each.subject for each in incidents if each.closed_at is None)
+    return frozenset(subject.removeprefix(GROUP) for subject in is_open if subject.startswith(GROUP))
+
+
 def _alerts(
     situation: Situation, is_open: set[str], was_told: set[str], waiting_limit: timedelta, now: datetime
 ) -> Iterable[Alert]:

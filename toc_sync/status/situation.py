@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -17,6 +18,7 @@ from toc_sync.alerting import (
     Incident,
     Situation,
     first_day_of_interest,
+    told_groups,
 )
 from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, ErrorKind, Outcome, Status
 from toc_sync.status.gate import read_gate_view
@@ -28,6 +30,8 @@ from toc_sync.tables import sync_workers as workers
 
 NOT_THERE = (Status.NOT_SYNCED, *ON_ITS_WAY, *NEEDS_ATTENTION)
 """Not known to be in TOC Online, and needed there."""
+
+_SUMS = (records.c.currency_code, func.count(), func.sum(records.c.total_amount))
 
 
 def read_incidents(conn: Connection, *, now: datetime) -> tuple[Incident, ...]:
@@ -48,7 +52,7 @@ def read_situation(
     ).one()
     old_doubts, doubt_amounts, oldest_doubt_at = _old_doubts(conn, now)
     return Situation(
-        groups=_groups(conn),
+        groups=_groups(conn, known, now),
         waiting=waiting,
         oldest_waiting_at=oldest_waiting_at,
         attempts=_recent_attempts(conn, now),
@@ -84,33 +88,50 @@ def _recent_attempts(conn: Connection, now: datetime) -> dict[Outcome, int]:
     return {Outcome(outcome): count for outcome, count in conn.execute(query)}
 
 
-def _groups(conn: Connection) -> tuple[GroupFacts, ...]:
-    """Returns what went wrong with the invoices that need attention, each group once.
+def _groups(conn: Connection, known: Sequence[Incident], now: datetime) -> tuple[GroupFacts, ...]:
+    """Returns the groups that are new, and those that were told and are not over, with the invoices they still hold."""
+    new = conn.execute(select(error_groups.c.key).where(error_groups.c.first_seen_at > now - NEW_GROUP)).scalars()
+    keys = {*new, *told_groups(known)}
+    return (*_grouped(conn, keys), *_ungrouped(conn))
 
-    A record without a group belongs to that of its kind and refusal, which began when its oldest invoice was last tried.
-    """
-    first_seen = func.coalesce(
-        func.min(error_groups.c.first_seen_at), func.min(records.c.last_attempt_at), func.min(records.c.created_at)
-    )
-    shared = (records.c.error_group, records.c.error_kind, records.c.refusal)
+
+def _grouped(conn: Connection, keys: Collection[str]) -> tuple[GroupFacts, ...]:
+    of_group = (error_groups.c.key, error_groups.c.error_kind, error_groups.c.refusal, error_groups.c.first_seen_at)
     query = (
-        select(*shared, records.c.currency_code, first_seen, func.count(), func.sum(records.c.total_amount))
-        .select_from(records.outerjoin(error_groups, error_groups.c.key == records.c.error_group))
-        .where(records.c.status.in_(NEEDS_ATTENTION), records.c.error_kind.is_not(None))
-        .group_by(*shared, records.c.currency_code)
+        select(*of_group, *_SUMS)
+        .select_from(records.join(error_groups, error_groups.c.key == records.c.error_group))
+        .where(records.c.error_group.in_(keys), records.c.status.in_(NEEDS_ATTENTION))
+        .group_by(*of_group, records.c.currency_code)
     )
+    return _as_groups(conn.execute(query).tuples()) if keys else ()
+
+
+def _ungrouped(conn: Connection) -> tuple[GroupFacts, ...]:
+    """Returns what belongs to no group as one group per kind and refusal, first seen when its first was last tried."""
+    key = records.c.error_kind + func.coalesce(":" + records.c.refusal, "")
+    first_seen = func.min(func.coalesce(records.c.last_attempt_at, records.c.created_at))
+    query = (
+        select(key, records.c.error_kind, records.c.refusal, first_seen, *_SUMS)
+        .where(
+            records.c.error_group.is_(None), records.c.status.in_(NEEDS_ATTENTION), records.c.error_kind.is_not(None)
+        )
+        .group_by(records.c.error_kind, records.c.refusal, records.c.currency_code)
+    )
+    return _as_groups(conn.execute(query).tuples())
+
+
+def _as_groups(rows: Iterable[tuple[Any, ...]]) -> tuple[GroupFacts, ...]:
+    """Turns rows, one per group and currency, into one value per group."""
     found: dict[str, GroupFacts] = {}
-    for key, kind, refusal, currency, first_seen_at, count, amount in conn.execute(query):
-        subject = key or ":".join(filter(None, (kind, refusal)))
-        before = found.get(subject)
-        amounts = dict(before.amounts) if before else {}
-        found[subject] = GroupFacts(
-            key=subject,
+    for key, kind, refusal, first_seen_at, currency, count, amount in rows:
+        before = found.get(key)
+        found[key] = GroupFacts(
+            key=key,
             error_kind=ErrorKind(kind),
             refusal=refusal,
             first_seen_at=min(first_seen_at, before.first_seen_at) if before else first_seen_at,
             count=count + (before.count if before else 0),
-            amounts=amounts | {currency: amounts.get(currency, Decimal(0)) + amount},
+            amounts={**(before.amounts if before else {}), currency: amount},
         )
     return tuple(found.values())
 
