@@ -153,7 +153,9 @@ def test_everything_the_project_imports_is_required():
     imported = {name.partition(".")[0] for source in sources for name in _imports(source.read_text())}
     foreign = imported - sys.stdlib_module_names - {"toc_sync", "pages"} - COMES_WITH_A_REQUIREMENT
     packages = packages_distributions()
-    assert {name for name in foreign if not declared & {each.lower() for each in packages.get(name, [])}} == set()
+    assert {
+        name for name in foreign if not declared & {each.lower().replace("_", "-") for each in packages.get(name, [])}
+    } == set()
     assert "sqlalchemy" in foreign
 
 

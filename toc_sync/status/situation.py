@@ -103,7 +103,7 @@ def _grouped(conn: Connection, keys: Collection[str]) -> tuple[GroupFacts, ...]:
         .where(records.c.error_group.in_(keys), records.c.status.in_(NEEDS_ATTENTION))
         .group_by(*of_group, records.c.currency_code)
     )
-    return _as_groups(conn.execute(query).tuples()) if keys else ()
+    return _as_groups(conn.execute(query)) if keys else ()
 
 
 def _ungrouped(conn: Connection) -> tuple[GroupFacts, ...]:
@@ -117,10 +117,10 @@ def _ungrouped(conn: Connection) -> tuple[GroupFacts, ...]:
         )
         .group_by(records.c.error_kind, records.c.refusal, records.c.currency_code)
     )
-    return _as_groups(conn.execute(query).tuples())
+    return _as_groups(conn.execute(query))
 
 
-def _as_groups(rows: Iterable[tuple[Any, ...]]) -> tuple[GroupFacts, ...]:
+def _as_groups(rows: Iterable[Sequence[Any]]) -> tuple[GroupFacts, ...]:
     """Turns rows, one per group and currency, into one value per group."""
     found: dict[str, GroupFacts] = {}
     for key, kind, refusal, first_seen_at, currency, count, amount in rows:
