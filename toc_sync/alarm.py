@@ -6,7 +6,7 @@ Any number of machines may run one: the database decides which of them tells wha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Event, Thread
@@ -21,6 +21,7 @@ from toc_sync.database import current_time, writing
 from toc_sync.model import DatabaseUnavailable
 from toc_sync.outbox import incidents
 from toc_sync.outbox.incidents import Moment, Telling
+from toc_sync.settings import Settings
 from toc_sync.status.situation import read_incidents, read_situation
 
 LOOK_EVERY_S = 15.0
@@ -35,12 +36,10 @@ log = logging.getLogger("toc_sync")
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmRules:
-    """What an alarm goes by: the environment's label, when waiting is too long, and the last deadline that is near."""
+    """What an alarm goes by: the environment's label, when waiting is too long, and how long a channel may take."""
 
     label: str
     waiting_limit: timedelta
-    due_by: Callable[[date], date]
-    """Returns, for a day, the last deadline that is near on it: the next working day."""
     channel_limit_s: float = LIMIT_S
 
 
@@ -97,7 +96,7 @@ class Alarm:
             at = now or current_time(conn)
             today = at.astimezone(wording.ZONE).date()
             known = read_incidents(conn, now=at)
-            situation = read_situation(conn, known, today=today, due_by=self._rules.due_by(today), now=at)
+            situation = read_situation(conn, known, today=today, due_by=next_working_day(today), now=at)
             decisions = decide(situation, known, waiting_limit=self._rules.waiting_limit, now=at)
             incidents.note_incidents(conn, decisions, now=at)
             return incidents.take_messages(conn, decisions, now=at)
@@ -127,3 +126,18 @@ class Alarm:
         if error:
             log.warning("not-told channel=%r error=%s", channel.name, error)
         return error is None
+
+
+def start_alarm(engine: Engine, channels: tuple[Channel, ...], settings: Settings) -> Alarm | None:
+    """Starts an alarm where people are to be told, and returns it."""
+    if not channels:
+        return None
+    waiting_limit = timedelta(minutes=settings.toc_sync_alert_waiting_minutes)
+    alarm = Alarm(engine, channels, AlarmRules(label=settings.label, waiting_limit=waiting_limit))
+    alarm.start()
+    return alarm
+
+
+def next_working_day(day: date) -> date:
+    """Returns the first day after `day` that is neither Saturday nor Sunday."""
+    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))

@@ -10,13 +10,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from threading import Lock
 
 from sqlalchemy import Engine
 
 from toc_sync import installation, outbox, resolving, samples, sync, wording, wording_doubt
-from toc_sync.alarm import Alarm, AlarmRules
+from toc_sync.alarm import Alarm, start_alarm
 from toc_sync.answer import clean_text
 from toc_sync.channels import open_channels
 from toc_sync.database import current_time, writing
@@ -49,7 +49,7 @@ class Runtime(Reads):
     def __init__(self, settings: Settings, engine: Engine, refusals: tuple[Refusal, ...]) -> None:
         super().__init__(settings, engine, refusals)
         self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
-        self.channels = open_channels(settings.alert_addresses)
+        self._channels = open_channels(settings.alert_addresses)
         self.gate = GateVerbs(engine, self.changed)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
@@ -189,7 +189,7 @@ class Runtime(Reads):
                 sender = self._sender(worker_name(), _endless_pause)
                 self._worker = Worker(sender, threads=chosen, on_change=self._bump)
                 self._worker.start()
-                self._start_alarm()
+                self._alarm = start_alarm(self.engine, self._channels, self.settings)
             return self._worker
 
     @property
@@ -214,17 +214,6 @@ class Runtime(Reads):
 
     def _bump(self) -> None:
         self.version += 1
-
-    def _start_alarm(self) -> None:
-        if not self.channels:
-            return
-        rules = AlarmRules(
-            label=self.settings.label,
-            waiting_limit=timedelta(minutes=self.settings.toc_sync_alert_waiting_minutes),
-            due_by=_next_working_day,
-        )
-        self._alarm = Alarm(self.engine, self.channels, rules)
-        self._alarm.start()
 
     def _rules(self) -> sync.Rules:
         return sync.Rules(
@@ -284,11 +273,6 @@ def connect(settings: Settings) -> Runtime:
 def worker_name() -> str:
     """Returns a name for this process that no other has."""
     return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() // 1_000_000 % 100_000}"
-
-
-def _next_working_day(day: date) -> date:
-    """Returns the first day after `day` that is neither Saturday nor Sunday."""
-    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
 
 
 def _endless_pause(seconds: float) -> bool:
