@@ -24,7 +24,9 @@ PAGES_MAY_IMPORT = {
     "toc_sync.wording",
     "toc_sync.wording_doubt",
     "toc_sync.wording_gate",
+    "toc_sync.wording_legal",
     "toc_sync.views",
+    "toc_sync.views_legal",
     "toc_sync.views_teaching",
 }
 NOT_FOR_DOORS = {"sqlalchemy", "sqlite3", "psycopg", "alembic", "httpx", "requests", "urllib", "socket"}

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from toc_sync.model import fold
@@ -24,6 +25,9 @@ _MAX_DIGITS = 400
 _MAX_NUMBER = 100
 _MAX_QUOTES = 4
 _NUMBER_FIELD = "document_no"
+TOTAL_FIELD = "gross_total"
+_BEYOND_ALL = Decimal(10) ** 15
+_CENT = Decimal("0.01")
 _MESSAGE_FIELDS = ("error", "errors", "message", "msg", "detail", "title", "error_description", "code")
 _JSON_LIKE = re.compile(r'\s*[{\["]')
 _HTML = re.compile(r"\A\s*<|<\s*/?(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -113,6 +117,14 @@ def decode(text: str) -> Json | None:
 def document_no(value: object) -> str | None:
     """Returns the document number of a decoded answer, flat or JSON:API: at the top, under `toc_data` or `data`."""
     return next((number for place in _places(value, 0) if (number := _number(place))), None)
+
+
+def gross_total(value: object) -> Decimal | None:
+    """Returns the total with VAT that a decoded answer names for the document, to the cent, or None.
+
+    It stands where the document's number stands; a number or a text with digits and a point.
+    """
+    return next((total for place in _places(value, 0) if (total := _amount(place.get(TOTAL_FIELD))) is not None), None)
 
 
 def message(value: object) -> str | None:
@@ -240,3 +252,14 @@ def _number(place: dict[str, object]) -> str | None:
     found = place.get(_NUMBER_FIELD)
     number = clean_text(found).strip() if isinstance(found, str) else ""
     return number if 0 < len(number) <= _MAX_NUMBER else None
+
+
+def _amount(found: object) -> Decimal | None:
+    if isinstance(found, bool) or not isinstance(found, int | float | str) or len(text := str(found)) > _MAX_NUMBER:
+        return None
+    try:
+        amount = Decimal(text)
+        # Beyond all amounts, the cents could not even be written.
+        return amount.quantize(_CENT, rounding=ROUND_HALF_UP) if abs(amount) < _BEYOND_ALL else None
+    except InvalidOperation:  # no number, or none that can be compared
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from toc_sync import answer, wording
 from toc_sync.answer import clean_text
@@ -71,6 +72,11 @@ def answer_to_others(value: object) -> Reply | None:
 def document_no(value: object) -> str | None:
     """Returns the document number a value carries, or None."""
     return answer.document_no(_unwrap(value))
+
+
+def gross_total(value: object) -> Decimal | None:
+    """Returns the total with VAT that a value names for the document, to the cent, or None."""
+    return answer.gross_total(_unwrap(value))
 
 
 def synced_at(value: object) -> datetime | None:

@@ -32,6 +32,7 @@ from toc_sync.views import (
     SendAgainPreview,
     Sending,
 )
+from toc_sync.views_legal import DueCounts, MonthClose, MonthInvoice
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 
@@ -103,6 +104,27 @@ class Reads:
         """Returns the health of the sync."""
         with self._reading() as (conn, now):
             return status.read_overview(conn, now=now)
+
+    def count_due(self) -> DueCounts:
+        """Returns what is past its legal deadline or near it."""
+        with self._reading() as (conn, now):
+            return status.count_due(conn, wording.day_of(now))
+
+    def months(self) -> tuple[date, ...]:
+        """Returns the first day of each month that has invoices, newest first."""
+        with self._reading() as (conn, _):
+            return status.list_months(conn)
+
+    def month(self, month: date) -> MonthClose:
+        """Returns how the month of a day stands: what was issued here, what of it is in TOC Online, what is missing."""
+        with self._reading() as (conn, now):
+            return status.read_month(conn, month, now=now)
+
+    @contextmanager
+    def month_invoices(self, month: date) -> Iterator[tuple[MonthClose, Iterator[MonthInvoice]]]:
+        """Gives a month's close, and the invoices it counts as they are asked for; both of one connection."""
+        with self._reading() as (conn, now):
+            yield status.read_month(conn, month, now=now), status.month_invoices(conn, month)
 
     def sending(self) -> Sending:
         """Returns whether anything is sending: which programs are alive, and the gate."""

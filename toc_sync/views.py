@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
 from toc_sync.model import ErrorKind, GateCause, GateState, Outcome, Status, Trigger
+from toc_sync.views_legal import COUNTED_AS, DeadlineState, DueFilter, Finding, MonthLine
 
 PAGE_SIZE = 50
 
@@ -19,6 +21,14 @@ class RowAction(StrEnum):
     RETRY = "Retry"
     SYNC = "Sync"
     RESOLVE = "Resolve"
+
+
+class InvoiceOrder(StrEnum):
+    """How the invoice list is sorted."""
+
+    NEWEST = "newest"
+    DEADLINE = "deadline"
+    """The nearest legal deadline first; at the end, newest first, those for which none runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +46,9 @@ class InvoiceFilter:
     largest: Decimal | None = None
     old_doubts: bool = False
     """Only what has been in doubt for too long; compared with the time of the reading."""
+    due: DueFilter | None = None
+    finding: Finding | None = None
+    order: InvoiceOrder = InvoiceOrder.NEWEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +75,11 @@ class InvoiceRow:
     can_retry: bool
     can_resolve: bool
     why_not: str | None
+    deadline: date | None
+    """The last day on which it may be issued; None where the invoice has no date."""
+    deadline_state: DeadlineState
+    working_days_left: int
+    """Until the deadline; 0 when it is today or was before, and where there is none."""
 
     @property
     def action(self) -> RowAction | None:
@@ -336,6 +354,17 @@ class Overview:
     workers: tuple[WorkerRow, ...]
     oldest_attention_at: datetime | None
     read_at: datetime
+
+
+def month_filter(line: MonthLine, month: date) -> InvoiceFilter:
+    """Returns the list that stands behind a line of a month's close; `month` is any day of it."""
+    statuses, finding = COUNTED_AS[line]
+    return InvoiceFilter(statuses=statuses, finding=finding, since=month.replace(day=1), until=last_day_of(month))
+
+
+def last_day_of(month: date) -> date:
+    """Returns the last day of a day's month."""
+    return month.replace(day=monthrange(month.year, month.month)[1])
 
 
 def share_of_vat(subtotal: Decimal, order_subtotal: Decimal, order_vat: Decimal) -> Decimal:

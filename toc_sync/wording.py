@@ -145,6 +145,11 @@ def day_and_time(instant: datetime) -> str:
     return f"{local.day} {local:%b %Y, %H:%M}"
 
 
+def day_of(instant: datetime) -> date:
+    """Returns which day it is in Lisbon at an instant."""
+    return instant.astimezone(ZONE).date()
+
+
 def money(amount: Decimal, currency: str = "EUR") -> str:
     """Returns an amount with its currency, for example €1,234.50 or 1,234.50 USD."""
     if currency == "EUR":

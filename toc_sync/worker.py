@@ -17,7 +17,7 @@ from types import FrameType
 
 from sqlalchemy import Connection
 
-from toc_sync import outbox, signals, sync, wording
+from toc_sync import deadlines, outbox, signals, sync, wording
 from toc_sync.adopting import Adoption
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import VERSION, DatabaseUnavailable, GateState, Refusal
@@ -119,6 +119,7 @@ class Worker:
             self._wake.wait(POLL_S)
 
     def _upkeep_loop(self) -> None:
+        deadlines.load_calendar()
         while not self._ended.is_set():
             done = self._guarded(self._upkeep)
             if not (done and self._adoption.behind):

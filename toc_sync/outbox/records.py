@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from toc_sync import api_response, policy, wording
 from toc_sync.billing import fingerprint_of
 from toc_sync.database import is_postgresql
+from toc_sync.deadlines import issue_deadline
 from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger, fold
 from toc_sync.tables import creation_tokens
 from toc_sync.tables import issued_client_invoices as invoices
@@ -188,10 +189,11 @@ def remember_api_response(conn: Connection, invoice_id: int) -> None:
 
 
 def copies_of(invoice: Invoice) -> dict[str, Any]:
-    """Returns the facts of the invoice that its record repeats."""
+    """Returns the facts of the invoice that its record repeats, and what follows from them alone."""
     return {name: getattr(invoice, name) for name in COPIED} | {
         "invoice_status": invoice.status,
         "invoice_created_at": invoice.created_at,
+        "issue_deadline": issue_deadline(invoice.invoice_date) if invoice.invoice_date else None,
     }
 
 

@@ -5,8 +5,10 @@ copies in `sync_records`; one invoice is read from the billing tables as it is n
 """
 
 from toc_sync.status.detail import read_detail, read_states
+from toc_sync.status.due import count_due
 from toc_sync.status.gate import read_gate_view, read_sending
 from toc_sync.status.invoices import count_invoices, export_invoices, list_invoices
+from toc_sync.status.months import list_months, month_invoices, read_month
 from toc_sync.status.orders import list_orders, read_orders
 from toc_sync.status.overview import read_overview, read_presence
 from toc_sync.status.people import list_projects, list_teams, similar_invoices, teams_of_project
@@ -15,17 +17,21 @@ from toc_sync.status.resolving import preview_send_again
 from toc_sync.status.teaching import preview_teaching, read_taught
 
 __all__ = [
+    "count_due",
     "count_invoices",
     "export_invoices",
     "list_invoices",
+    "list_months",
     "list_orders",
     "list_projects",
     "list_teams",
+    "month_invoices",
     "preview_send_again",
     "preview_teaching",
     "prove",
     "read_detail",
     "read_gate_view",
+    "read_month",
     "read_orders",
     "read_overview",
     "read_presence",

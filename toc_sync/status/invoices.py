@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select
 
-from toc_sync import policy, wording
+from toc_sync import deadlines, policy, wording
 from toc_sync.answer import clean_text
-from toc_sync.model import ErrorKind, Status, fold
+from toc_sync.model import SENDABLE_INVOICE_STATUSES, ErrorKind, Status, fold
 from toc_sync.outbox.records import DELETED
 from toc_sync.tables import sync_records as records
-from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoicePage, InvoiceRow, StatusSum
+from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoiceOrder, InvoicePage, InvoiceRow, StatusSum
+from toc_sync.views_legal import UNSYNCED, DeadlineState, DueFilter, Finding
 
 SHOWN = (
     records.c.invoice_id,
@@ -38,19 +39,29 @@ SHOWN = (
     records.c.invoice_status,
     records.c.invoice_created_at,
     records.c.created_at,
+    records.c.issue_deadline,
 )
 EXPORT_CHUNK = 1_000
 _BEYOND_ALL = Decimal(10) ** 15
+_ONE_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_TO_BE_ISSUED = records.c.invoice_status.in_(sorted(SENDABLE_INVOICE_STATUSES))
+_SYNCED = records.c.status == Status.SYNCED
+_FINDINGS = {
+    Finding.TO_BE_ISSUED: _TO_BE_ISSUED,
+    Finding.CREDIT_NOTE: and_(_SYNCED, or_(records.c.invoice_status.is_(None), ~_TO_BE_ISSUED)),
+    Finding.WARNING: records.c.warning.is_not(None),
+    Finding.NO_NUMBER: and_(_SYNCED, records.c.document_no.is_(None)),
+}
 
 
 def list_invoices(
     conn: Connection, wanted: InvoiceFilter, *, page: int, now: datetime, idempotent: bool = False
 ) -> InvoicePage:
-    """Returns page `page` (from 1) of the matching invoices, newest first, with the sums of each status.
+    """Returns page `page` (from 1) of the matching invoices, with the sums of each status.
 
     A page beyond the last one is the last one.
     """
-    sums, old = count_invoices(conn, wanted), count_old_doubts(conn, wanted, now=now)
+    sums, old = count_invoices(conn, wanted, now=now), count_old_doubts(conn, wanted, now=now)
     counted = {Status.IN_DOUBT: old} if wanted.old_doubts else sums
     total = sum(found.count for status, found in counted.items() if status in (wanted.statuses or counted))
     shown_page = max(1, min(page, -(-total // PAGE_SIZE)))
@@ -60,14 +71,15 @@ def list_invoices(
     return InvoicePage(rows=shown, total=total, sums=sums, old_doubts=old, read_at=now)
 
 
-def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, StatusSum]:
+def count_invoices(conn: Connection, wanted: InvoiceFilter, *, now: datetime) -> dict[Status, StatusSum]:
     """Returns how many invoices have each status and what they are worth, under the filter without its statuses."""
     query = select(records.c.status, records.c.currency_code, func.count(), func.sum(records.c.total_amount)).group_by(
         records.c.status, records.c.currency_code
     )
     counts: dict[Status, int] = defaultdict(int)
     amounts: dict[Status, dict[str, Decimal]] = defaultdict(dict)
-    for status, currency, count, amount in conn.execute(query.where(*_conditions(_of_any_status(wanted)))):
+    of_any_status = conditions_of(_of_any_status(wanted), wording.day_of(now))
+    for status, currency, count, amount in conn.execute(query.where(*of_any_status)):
         counts[Status(status)] += count
         amounts[Status(status)][currency] = amount
     return {
@@ -80,7 +92,7 @@ def count_invoices(conn: Connection, wanted: InvoiceFilter) -> dict[Status, Stat
 def count_old_doubts(conn: Connection, wanted: InvoiceFilter, *, now: datetime) -> StatusSum:
     """Returns how many doubts have lasted too long and what they are worth, under the filter without its statuses."""
     query = select(records.c.currency_code, func.count(), func.sum(records.c.total_amount)).where(
-        *_conditions(_of_any_status(wanted)), is_old_doubt(now)
+        *conditions_of(_of_any_status(wanted), wording.day_of(now)), is_old_doubt(now)
     )
     rows = conn.execute(query.group_by(records.c.currency_code)).all()
     amounts = {currency: amount for currency, _, amount in rows}
@@ -97,7 +109,7 @@ def is_old_doubt(now: datetime) -> ColumnElement[bool]:
 def export_invoices(
     conn: Connection, wanted: InvoiceFilter, *, now: datetime, idempotent: bool = False
 ) -> Iterator[InvoiceRow]:
-    """Yields every matching invoice, newest first, in one consistent reading."""
+    """Yields every matching invoice in one consistent reading."""
     stream = conn.execution_options(yield_per=EXPORT_CHUNK).execute(_matching(wanted, now)).mappings()
     for row in stream:
         yield as_row(row, now=now, idempotent=idempotent)
@@ -115,6 +127,8 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
     )
     sending = policy.may_send(facts, now=now, idempotent=idempotent)
     due = status is Status.QUEUED and (row["not_before"] is None or row["not_before"] <= now)
+    deadline, today = row["issue_deadline"], wording.day_of(now)
+    runs = status in UNSYNCED and policy.is_sendable(facts.invoice_status)
     return InvoiceRow(
         invoice_id=row["invoice_id"],
         invoice_number=row["invoice_number"],
@@ -136,21 +150,28 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
         can_retry=sending.allowed and not due,
         can_resolve=policy.may_resolve(facts).allowed,
         why_not=wording.already_due() if sending.allowed and due else sending.why_not,
+        deadline=deadline,
+        deadline_state=deadlines.state_of(deadline, today) if runs else DeadlineState.NONE,
+        working_days_left=deadlines.working_days_left(today, deadline) if deadline else 0,
     )
 
 
 def _matching(wanted: InvoiceFilter, now: datetime) -> Select[tuple[object, ...]]:
-    conditions = _conditions(wanted)
+    conditions = conditions_of(wanted, wording.day_of(now))
     if wanted.old_doubts:
         conditions.append(is_old_doubt(now))
-    return select(*SHOWN).where(*conditions).order_by(records.c.invoice_id.desc())
+    query = select(*SHOWN).where(*conditions)
+    if wanted.order is InvoiceOrder.DEADLINE:
+        query = query.order_by(case((deadline_runs(), 0), else_=1), case((deadline_runs(), records.c.issue_deadline)))
+    return query.order_by(records.c.invoice_id.desc())
 
 
 def _of_any_status(wanted: InvoiceFilter) -> InvoiceFilter:
     return replace(wanted, statuses=(), old_doubts=False)
 
 
-def _conditions(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
+def conditions_of(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool]]:
+    """Returns what must hold for an invoice to be `wanted`, as SQL on the records."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.statuses:
         conditions.append(records.c.status.in_(wanted.statuses))
@@ -168,8 +189,30 @@ def _conditions(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
         conditions.append(records.c.total_amount >= _storable(wanted.smallest))
     if wanted.largest is not None:
         conditions.append(records.c.total_amount <= _storable(wanted.largest))
+    conditions += _legal_conditions(wanted, today)
     conditions += [records.c.search_text.contains(word, autoescape=True) for word in searched_words(wanted.text)]
     return conditions
+
+
+def _legal_conditions(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool]]:
+    is_due = [_is_due(wanted.due, today)] if wanted.due else []
+    return is_due + ([_FINDINGS[wanted.finding]] if wanted.finding else [])
+
+
+def _is_due(due: DueFilter, today: date) -> ColumnElement[bool]:
+    first, last = {
+        DueFilter.OVERDUE: (date.min, today - _ONE_DAY),
+        DueFilter.TODAY: (today, today),
+        DueFilter.SOON: (today + _ONE_DAY, deadlines.working_days_after(today, 1)),
+        DueFilter.WEEK: (today, today + _WEEK),
+    }[due]
+    return and_(deadline_runs(), records.c.issue_deadline.between(first, last))
+
+
+def deadline_runs() -> ColumnElement[bool]:
+    """Returns the condition that a legal deadline runs: to be issued, and not in TOC Online."""
+    is_known = records.c.issue_deadline.is_not(None)
+    return and_(records.c.status.in_(UNSYNCED), _FINDINGS[Finding.TO_BE_ISSUED], is_known)
 
 
 def _storable(amount: Decimal) -> Decimal:

@@ -20,7 +20,7 @@ ALIVE_FOR = timedelta(seconds=30)
 
 def read_overview(conn: Connection, *, now: datetime, hours: int = 24, failures: int = 10) -> Overview:
     """Returns the health of the sync: sums, backlog, the last `hours` hours of attempts and the last failures."""
-    sums = count_invoices(conn, InvoiceFilter())
+    sums = count_invoices(conn, InvoiceFilter(), now=now)
     waiting, oldest = conn.execute(
         select(func.count(), func.min(records.c.queued_at)).where(records.c.status.in_(ON_ITS_WAY))
     ).one()
