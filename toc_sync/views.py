@@ -164,6 +164,8 @@ class InvoiceDetail:
     """What a person should know before sending it, as a sentence."""
     obstacle: str | None
     """What keeps it from leaving while it is queued, as a sentence."""
+    communicate_by: date | None
+    """The last day on which it may be communicated to the tax authority; None where the invoice has no date."""
     invoice_status: str | None
     external_invoice_id: str | None
     subtotal_amount: Decimal

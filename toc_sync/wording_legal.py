@@ -72,6 +72,11 @@ LINE_ADVICE = {
     MonthLine.NO_NUMBER: "TOC Online has them, but the answer named no number. Look it up and note it.",
 }
 
+RULE = (
+    "The law asks for an invoice by the 5th working day after its date, and for its communication by the 5th of the"
+    " following month. The accountant has the last word."
+)
+
 _SOON = 10
 """Working days up to which they are counted in words; after that the day says more."""
 
@@ -107,16 +112,14 @@ def deadline_line(row: InvoiceRow, communication: date | None, today: date) -> s
 def due_parts(counts: DueCounts) -> str:
     """Says what the legal clock asks for, as a part of a sentence; "" where nothing is due.
 
-    For example "3 are past the legal deadline, the legal deadline of 2 is today and of 1 tomorrow".
+    For example "3 are past the legal deadline, the legal deadline of 2 is today and of 1 is tomorrow".
     """
     overdue, today, soon = counts.overdue.count, counts.today.count, counts.soon.count
     is_tomorrow = (counts.next_working_day - counts.read_on).days == 1
     when_soon = "tomorrow" if is_tomorrow else f"on {counts.next_working_day:%A}"
     past = f"{overdue:,} {'is' if overdue == 1 else 'are'} past the legal deadline" if overdue else ""
-    near = [(today, "today"), (soon, when_soon)]
-    said = [f"of {count:,} {'is ' if not number else ''}{when}" for number, (count, when) in _numbered(near)]
-    deadline = f"the legal deadline {' and '.join(said)}" if said else ""
-    return ", ".join(filter(None, (past, deadline)))
+    near = [f"of {count:,} is {when}" for count, when in ((today, "today"), (soon, when_soon)) if count]
+    return ", ".join(filter(None, (past, f"the legal deadline {' and '.join(near)}" if near else "")))
 
 
 def never_sent_part(counts: DueCounts) -> str:
@@ -169,7 +172,3 @@ def _all(count: int) -> str:
 
 def _days(count: int) -> str:
     return f"{count:,} day{'' if count == 1 else 's'}"
-
-
-def _numbered(near: list[tuple[int, str]]) -> list[tuple[int, tuple[int, str]]]:
-    return list(enumerate((count, when) for count, when in near if count))

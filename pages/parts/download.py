@@ -16,7 +16,7 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _HEADINGS = (
     "Id", "Number", "Payer", "Issuer", "Date", "Total", "Currency", "Status", "Document number", "Kind of error",
     "Last error", "Warning", "Tries", "Last attempt", "Next attempt", "Synced at",
-    "In doubt since",
+    "In doubt since", "Legal deadline",
 )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def _cells(row: InvoiceRow) -> tuple[str | int, ...]:
         _instant(row.not_before),
         _instant(row.synced_at),
         _instant(row.doubt_since),
+        row.deadline.isoformat() if row.deadline else "",
     )
 
 

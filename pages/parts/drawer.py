@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts import acts, history, reopen, resolve, say
 from pages.parts.facts import facts
 from pages.parts.live import live
-from toc_sync import runtime, wording
+from toc_sync import runtime, wording, wording_legal
 from toc_sync.model import ErrorKind, Status
 from toc_sync.views import InvoiceDetail, InvoiceRow
 
@@ -44,6 +44,7 @@ def _draw_detail(detail: InvoiceDetail) -> None:
         st.error(f"**{say.plain(row.warning)}**", icon=":material/warning:")
     if detail.caution:
         st.warning(say.plain(detail.caution), icon=":material/event_busy:")
+    _draw_deadline(detail)
     _draw_status(detail)
     facts(
         {
@@ -62,6 +63,13 @@ def _draw_detail(detail: InvoiceDetail) -> None:
         st.caption("Notes")
         st.code(detail.notes, language=None, wrap_lines=True)
     history.draw(detail)
+
+
+def _draw_deadline(detail: InvoiceDetail) -> None:
+    row, today = detail.row, wording.day_of(detail.read_at)
+    if line := wording_legal.deadline_line(row, detail.communicate_by, today):
+        look = f":{wording_legal.DEADLINE_COLORS[row.deadline_state]}[:material/{wording_legal.DEADLINE_ICONS[row.deadline_state]}:]"
+        st.markdown(f"{look} {say.plain(line)}", help=wording_legal.RULE)
 
 
 def _draw_status(detail: InvoiceDetail) -> None:

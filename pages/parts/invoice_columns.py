@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import acts
-from toc_sync import wording, wording_doubt, wording_gate
+from toc_sync import wording, wording_doubt, wording_gate, wording_legal
 from toc_sync.model import Status
 from toc_sync.views import GateView, InvoicePage, InvoiceRow, RowAction
 
@@ -31,6 +31,7 @@ def as_frame(found: InvoicePage, gate: GateView) -> pd.DataFrame:
                 for row in rows
             ],
             "status": [[wording.STATUS_NAMES[row.status]] for row in rows],
+            "deadline": [list(filter(None, [_time_left(row, found)])) for row in rows],
             "document": [row.document_no for row in rows],
             "error": [row.warning or row.error for row in rows],
             "tries": [row.attempts for row in rows],
@@ -41,8 +42,9 @@ def as_frame(found: InvoicePage, gate: GateView) -> pd.DataFrame:
     )
 
 
-def columns(rows: Sequence[InvoiceRow]) -> dict[str, Any]:
+def columns(found: InvoicePage) -> dict[str, Any]:
     """Returns how each column looks, and what its buttons do to the row that was drawn under them."""
+    rows = found.rows
     seen = crc32(repr([(row.invoice_id, row.attempts, row.status) for row in rows]).encode())
     column = st.column_config
     return {
@@ -65,6 +67,7 @@ def columns(rows: Sequence[InvoiceRow]) -> dict[str, Any]:
             options=[wording.STATUS_NAMES[status] for status in Status],
             color=[wording.STATUS_COLORS[status] for status in Status],
         ),
+        "deadline": _deadline_column(found),
         "document": column.TextColumn("Document"),
         "error": column.TextColumn("Last error", width=240),
         "tries": column.NumberColumn("Tries", width=60),
@@ -82,6 +85,22 @@ def _waits(row: InvoiceRow, now: datetime, gate: GateView) -> str | None:
     if row.status is not Status.QUEUED:
         return None
     return wording.waiting_line(row.not_before, now) if gate.is_open else wording_gate.waits_shortly(gate.state)
+
+
+def _deadline_column(found: InvoicePage) -> Any:
+    """Returns pills in the colour of how near the deadline is: the same words always mean the same state."""
+    states = {_time_left(row, found): row.deadline_state for row in found.rows}
+    words = sorted(filter(None, states))
+    return st.column_config.MultiselectColumn(
+        "Deadline",
+        options=words,
+        color=[wording_legal.DEADLINE_COLORS[states[each]] for each in words],
+        help=wording_legal.RULE,
+    )
+
+
+def _time_left(row: InvoiceRow, found: InvoicePage) -> str:
+    return wording_legal.time_left(row, wording.day_of(found.read_at))
 
 
 def _all_in_euros(rows: Sequence[InvoiceRow]) -> bool:

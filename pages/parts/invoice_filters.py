@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 import streamlit as st
@@ -10,12 +12,16 @@ import streamlit as st
 from pages.parts import filters, reads
 from toc_sync import wording_doubt
 from toc_sync.model import Status
-from toc_sync.views import InvoiceFilter
+from toc_sync.views import InvoiceFilter, InvoiceOrder
 from toc_sync.wording import STATUS_NAMES
+from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES, ORDER_NAMES, RULE
 
 LARGEST = 999_999_999.99
 OLD_DOUBTS = "old_doubts"
 STATUSES = {name: status for status, name in STATUS_NAMES.items()}
+DUES = {name: due for due, name in DUE_NAMES.items()}
+FINDINGS = {name: finding for finding, name in FINDING_NAMES.items()}
+ORDERS = {name: order for order, name in ORDER_NAMES.items()}
 _EMPTY: dict[str, object] = {
     "status": [],
     "since": None,
@@ -26,6 +32,8 @@ _EMPTY: dict[str, object] = {
     "min": None,
     "max": None,
     OLD_DOUBTS: False,
+    "due": None,
+    "finding": None,
 }
 
 
@@ -41,6 +49,9 @@ def draw() -> InvoiceFilter:
             "payer": teams.__contains__,
             "min": _is_amount,
             "max": _is_amount,
+            "due": DUES.__contains__,
+            "finding": FINDINGS.__contains__,
+            "order": ORDERS.__contains__,
             "page": filters.is_page,
             OLD_DOUBTS: ("true", "false").__contains__,
         }
@@ -53,6 +64,13 @@ def draw() -> InvoiceFilter:
         issuer = st.selectbox("Issuer", list(teams), index=None, key="issuer", bind="query-params", placeholder="All")
         payer = st.selectbox("Payer", list(teams), index=None, key="payer", bind="query-params", placeholder="All")
         smallest, largest = _amounts()
+        due = st.selectbox(
+            "Legal deadline", list(DUES), index=None, key="due", bind="query-params", placeholder="Any", help=RULE
+        )
+        finding = st.selectbox(
+            "Only", list(FINDINGS), index=None, key="finding", bind="query-params", placeholder="All"
+        )
+        order = st.selectbox("Sort by", list(ORDERS), key="order", bind="query-params")
     wanted = InvoiceFilter(
         statuses=tuple(STATUSES[name] for name in names),
         since=since,
@@ -63,10 +81,30 @@ def draw() -> InvoiceFilter:
         smallest=smallest,
         largest=largest,
         old_doubts=old_doubts,
+        due=DUES[due] if due else None,
+        finding=FINDINGS[finding] if finding else None,
+        order=ORDERS[order],
     )
-    if wanted != InvoiceFilter():
+    if not is_empty(wanted):
         st.button("Clear filters", icon=":material/filter_alt_off:", key="clear_filters", on_click=clear)
     return wanted
+
+
+def is_empty(wanted: InvoiceFilter) -> bool:
+    """Tells whether nothing narrows the list; its order does not."""
+    return replace(wanted, order=InvoiceOrder.NEWEST) == InvoiceFilter()
+
+
+def address(wanted: InvoiceFilter) -> Mapping[str, str | list[str]]:
+    """Returns the parameters of a link to this list: status, period, legal deadline and finding."""
+    given = {
+        "status": [STATUS_NAMES[status] for status in wanted.statuses],
+        "since": wanted.since.isoformat() if wanted.since else "",
+        "until": wanted.until.isoformat() if wanted.until else "",
+        "due": DUE_NAMES[wanted.due] if wanted.due else "",
+        "finding": FINDING_NAMES[wanted.finding] if wanted.finding else "",
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def clear() -> None:

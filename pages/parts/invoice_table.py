@@ -33,14 +33,14 @@ def draw(wanted: InvoiceFilter) -> None:
     if page != asked:  # the address asked for a page that does not exist
         found = reads.invoices(wanted, page)
     with table:
-        ticks.table(found.rows, as_frame(found, reads.sending().gate), columns(found.rows), alt="Invoices")
+        ticks.table(found.rows, as_frame(found, reads.sending().gate), columns(found), alt="Invoices")
     with bar:
         _draw_bar(found, page)
 
 
 def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
     with st.container(border=True, horizontal_alignment="center", key="nothing"):
-        if wanted == InvoiceFilter():
+        if invoice_filters.is_empty(wanted):
             st.subheader("No invoices yet", anchor=False, width="content")
             st.markdown("Press **New invoice** above to create the first one.", width="content")
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from toc_sync import billing, policy
+from toc_sync import billing, deadlines, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
 from toc_sync.outbox import Turns, adopted_record, caution_about, find_obstacle, may_reopen, read_gate
@@ -65,6 +65,7 @@ def read_detail(
         row=row,
         obstacle=find_obstacle(conn, record, turns=turns, now=now) if is_queued else None,
         caution=caution_about(conn, record["issuer_team_id"], row.invoice_date) if may_be_sent else None,
+        communicate_by=deadlines.communication_deadline(row.invoice_date) if row.invoice_date else None,
         invoice_status=facts.invoice_status,
         external_invoice_id=invoice.external_invoice_id if invoice else None,
         subtotal_amount=invoice.subtotal_amount if invoice else record["subtotal_amount"],
