@@ -19,6 +19,7 @@ page = st.navigation(
         st.Page(
             HERE / "invoice_orders.py", title="Invoice orders", icon=":material/list_alt:", url_path="invoice-orders"
         ),
+        st.Page(HERE / "month_close.py", title="Month close", icon=":material/fact_check:", url_path="month-close"),
     ],
     position="top",
 )

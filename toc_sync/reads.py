@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import BinaryIO
 
 from sqlalchemy import Connection, Engine
 
 from toc_sync import outbox, status, wording
 from toc_sync.database import current_time, reading
 from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
+from toc_sync.month_workbook import write_workbook
 from toc_sync.outbox import Turns
 from toc_sync.settings import Settings
 from toc_sync.views import (
@@ -32,7 +34,7 @@ from toc_sync.views import (
     SendAgainPreview,
     Sending,
 )
-from toc_sync.views_legal import DueCounts, MonthClose, MonthInvoice
+from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 
@@ -120,11 +122,11 @@ class Reads:
         with self._reading() as (conn, now):
             return status.read_month(conn, month, now=now)
 
-    @contextmanager
-    def month_invoices(self, month: date) -> Iterator[tuple[MonthClose, Iterator[MonthInvoice]]]:
-        """Gives a month's close, and the invoices it counts as they are asked for; both of one connection."""
+    def write_month(self, month: date, target: BinaryIO) -> None:
+        """Writes the accountant's workbook about the month of a day."""
         with self._reading() as (conn, now):
-            yield status.read_month(conn, month, now=now), status.month_invoices(conn, month)
+            close = status.read_month(conn, month, now=now)
+            write_workbook(target, close, status.month_invoices(conn, month))
 
     def sending(self) -> Sending:
         """Returns whether anything is sending: which programs are alive, and the gate."""

@@ -7,13 +7,14 @@ other processes wrote is seen soon after).
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import streamlit as st
 
 from toc_sync import runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
+from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 KEEP_S = 120
@@ -29,6 +30,21 @@ def invoices(wanted: InvoiceFilter, page: int) -> InvoicePage:
 def overview() -> Overview:
     """Returns the health of the sync."""
     return _overview(*_key())
+
+
+def due() -> DueCounts:
+    """Returns what is past its legal deadline or near it."""
+    return _due(*_key())
+
+
+def months() -> tuple[date, ...]:
+    """Returns the first day of each month that has invoices, newest first."""
+    return _months(*_key())
+
+
+def month(month: date) -> MonthClose:
+    """Returns how a month stands."""
+    return _month(month, *_key())
 
 
 def orders(wanted: OrderFilter, page: int) -> OrderPage:
@@ -105,6 +121,21 @@ def _invoices(wanted: InvoiceFilter, page: int, version: int, slice_no: int) -> 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
 def _overview(version: int, slice_no: int) -> Overview:
     return runtime.current().overview()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _due(version: int, slice_no: int) -> DueCounts:
+    return runtime.current().count_due()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _months(version: int, slice_no: int) -> tuple[date, ...]:
+    return runtime.current().months()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=50, show_spinner=False)
+def _month(month: date, version: int, slice_no: int) -> MonthClose:
+    return runtime.current().month(month)
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
