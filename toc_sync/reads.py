@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Engine
 from toc_sync import outbox, status, wording
 from toc_sync.database import current_time, reading
 from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
-from toc_sync.month_workbook import write_workbook
 from toc_sync.outbox import Turns
 from toc_sync.settings import Settings
 from toc_sync.views import (
@@ -124,6 +123,9 @@ class Reads:
 
     def write_month(self, month: date, target: BinaryIO) -> None:
         """Writes the accountant's workbook about the month of a day."""
+        # Few ever ask for it: no program shall load what writes it while it starts.
+        from toc_sync.month_workbook import write_workbook  # noqa: PLC0415
+
         with self._reading() as (conn, now):
             close = status.read_month(conn, month, now=now)
             write_workbook(target, close, status.month_invoices(conn, month))

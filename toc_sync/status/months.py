@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, extract, or_, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, func, or_, select
 
 from toc_sync import answer, api_response
 from toc_sync.model import Status
@@ -30,9 +30,13 @@ _COMPARED = (
 
 def list_months(conn: Connection) -> tuple[date, ...]:
     """Returns the first day of each month that has invoices, newest first."""
-    year, month = extract("year", records.c.invoice_date), extract("month", records.c.invoice_date)
-    found = select(year, month).where(records.c.invoice_date.is_not(None)).distinct()
-    return tuple(sorted((date(int(year), int(month), 1) for year, month in conn.execute(found)), reverse=True))
+    newest = func.max(records.c.invoice_date)
+    days = select(newest.label("day")).cte("days", recursive=True)
+    # From day to day by the index: invoices are many, days are few.
+    earlier = select(newest).where(records.c.invoice_date < days.c.day).scalar_subquery()
+    days = days.union_all(select(earlier).where(days.c.day.is_not(None)))
+    found = conn.execute(select(days.c.day)).scalars()
+    return tuple(dict.fromkeys(day.replace(day=1) for day in found if day))
 
 
 def read_month(conn: Connection, month: date, *, now: datetime) -> MonthClose:
