@@ -70,7 +70,12 @@ def test_a_complete_month_is_green_and_an_incomplete_one_says_what_is_missing(of
     assert "**In doubt: 1**" in texts(october)
     assert "Never sent: 0" in texts(october)
     sides = october.dataframe[0].value
-    assert sides.values.tolist() == [["Issued here", "EUR", "200.00", "46.00", "246.00"]]
+    assert sides.values.tolist() == [
+        ["Issued here", "2", "EUR", "200.00", "46.00", "246.00"],
+        ["In TOC Online", "0", "", "", "", ""],
+        ["Difference", "2", "EUR", "200.00", "46.00", "246.00"],
+    ]
+    assert november.dataframe[0].value.values.tolist()[-1] == ["Difference", "0", "EUR", "0.00", "0.00", "0.00"]
 
 
 def test_the_month_of_a_link_is_shown_and_nonsense_is_left_out_with_a_word(office):

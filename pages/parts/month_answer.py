@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 
 import pandas as pd
 import streamlit as st
@@ -25,7 +26,7 @@ def draw(month: date | None) -> None:
     close = reads.month(month)
     _draw_answer(close)
     st.subheader("Both sides", anchor=False)
-    st.dataframe(_both_sides(close), hide_index=True, key="both_sides", alt="Sums of both sides")
+    _draw_both_sides(close)
     st.caption(wording_legal.compared(close))
     _draw_differences(close)
     left, right = st.columns(2)
@@ -45,21 +46,32 @@ def _draw_answer(close: MonthClose) -> None:
         st.caption(f"{to_check}By invoice date, as of {wording.clock_time(close.read_at)}.")
 
 
-def _both_sides(close: MonthClose) -> pd.DataFrame:
-    """Returns one row per side and currency, as texts: a binary float never meets money."""
-    rows = [
-        (
-            wording_legal.LINE_NAMES[line],
-            currency,
-            f"{sums.subtotals[currency]:,.2f}",
-            f"{sums.vat[currency]:,.2f}",
-            f"{sums.totals[currency]:,.2f}",
-        )
-        for line in (MonthLine.ISSUED, MonthLine.THERE)
-        for sums in (close.lines[line],)
-        for currency in sums.totals
-    ]
-    return pd.DataFrame(rows, columns=["Side", "Currency", "Subtotal", "VAT", "Total"])
+def _draw_both_sides(close: MonthClose) -> None:
+    columns = ["Side", "Invoices", "Currency", "Subtotal", "VAT", "Total"]
+    rows = [row for line in (MonthLine.ISSUED, MonthLine.THERE) for row in _side(close, line)]
+    aligned = {name: st.column_config.TextColumn(alignment="right") for name in columns if name != "Side"}
+    frame = pd.DataFrame([*rows, *_gaps(close)], columns=columns)
+    st.dataframe(frame, column_config=aligned, hide_index=True, key="both_sides", alt="Sums of both sides")
+
+
+def _side(close: MonthClose, line: MonthLine) -> Iterator[tuple[str, ...]]:
+    """Yields one row per currency, as texts: a binary float never meets money."""
+    sums, name = close.lines[line], wording_legal.LINE_NAMES[line]
+    if not sums.count:
+        yield (name, "0", "", "", "", "")
+    for number, currency in enumerate(sums.totals):
+        amounts = (sums.subtotals[currency], sums.vat[currency], sums.totals[currency])
+        yield (name, "" if number else f"{sums.count:,}", currency, *(f"{amount:,.2f}" for amount in amounts))
+
+
+def _gaps(close: MonthClose) -> Iterator[tuple[str, ...]]:
+    """Yields what TOC Online lacks, one row per currency."""
+    issued, there = close.lines[MonthLine.ISSUED], close.lines[MonthLine.THERE]
+    for number, currency in enumerate(issued.totals):
+        pairs = ((issued.subtotals, there.subtotals), (issued.vat, there.vat), (issued.totals, there.totals))
+        gaps = (here[currency] - yonder.get(currency, Decimal(0)) for here, yonder in pairs)
+        count = "" if number else f"{issued.count - there.count:,}"
+        yield ("Difference", count, currency, *(f"{gap:,.2f}" for gap in gaps))
 
 
 def _draw_lines(close: MonthClose, lines: Sequence[MonthLine], look: tuple[str, str]) -> None:
@@ -70,9 +82,7 @@ def _draw_lines(close: MonthClose, lines: Sequence[MonthLine], look: tuple[str, 
                 st.markdown(f":green[:material/check:] {name}: 0")
                 continue
             colour, icon = look
-            st.markdown(
-                f":{colour}[:material/{icon}:] **{name}: {sums.count:,}**", help=wording_legal.LINE_ADVICE[line]
-            )
+            st.markdown(f":{colour}[:material/{icon}:] **{name}: {sums.count:,}**")
             st.caption(say.plain(f"{wording_legal.line_sums(sums)}. {wording_legal.LINE_ADVICE[line]}"))
             st.page_link(
                 INVOICES,
