@@ -18,6 +18,8 @@ from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 KEEP_S = 120
+MONTH_KEPT_S = 30.0
+"""A month of tens of thousands of invoices takes a second to compare; it says as of when."""
 SOON = timedelta(minutes=1)
 _WATCHED = "_watched"
 
@@ -44,7 +46,7 @@ def months() -> tuple[date, ...]:
 
 def month(month: date) -> MonthClose:
     """Returns how a month stands."""
-    return _month(month, *_key())
+    return _month(month, *_key(MONTH_KEPT_S))
 
 
 def orders(wanted: OrderFilter, page: int) -> OrderPage:
@@ -107,10 +109,10 @@ def _moves_soon(state: SyncState) -> bool:
     return state.on_its_way and not waits
 
 
-def _key() -> tuple[int, int]:
+def _key(least_s: float = 1.0) -> tuple[int, int]:
     environment = runtime.current().environment
     slice_s = 1.0 if st.session_state.get(_WATCHED) else max(1.0, environment.refresh_s / 3)
-    return runtime.current().version, int(time.time() // slice_s)
+    return runtime.current().version, int(time.time() // max(least_s, slice_s))
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)

@@ -162,7 +162,7 @@ def _matching(wanted: InvoiceFilter, now: datetime) -> Select[tuple[object, ...]
         conditions.append(is_old_doubt(now))
     query = select(*SHOWN).where(*conditions)
     if wanted.order is InvoiceOrder.DEADLINE:
-        query = query.order_by(case((deadline_runs(), 0), else_=1), case((deadline_runs(), records.c.issue_deadline)))
+        query = query.order_by(case((deadline_runs(), records.c.issue_deadline), else_=date.max))
     return query.order_by(records.c.invoice_id.desc())
 
 
