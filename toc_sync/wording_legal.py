@@ -15,14 +15,6 @@ DUE_NAMES = {
     DueFilter.WEEK: "Within 7 days",
 }
 
-DEADLINE_NAMES = {
-    DeadlineState.OVERDUE: "Overdue",
-    DeadlineState.DUE_TODAY: "Due today",
-    DeadlineState.DUE_SOON: "Due on the next working day",
-    DeadlineState.LATER: "Due later",
-    DeadlineState.NONE: "",
-}
-
 DEADLINE_COLORS = {
     DeadlineState.OVERDUE: "red",
     DeadlineState.DUE_TODAY: "orange",
@@ -61,8 +53,6 @@ LINE_NAMES = {
 }
 
 LINE_ADVICE = {
-    MonthLine.ISSUED: "Invoices of this month that are issued, partially paid or paid in billing.",
-    MonthLine.THERE: "Those of them that TOC Online has. The amounts are ours.",
     MonthLine.IN_DOUBT: "They may or may not be in TOC Online: look each one up there, then resolve it.",
     MonthLine.WAITING: "They go out by themselves. Look again later.",
     MonthLine.FAILED: "They are certainly not in TOC Online. Correct what the error names, then retry.",

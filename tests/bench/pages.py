@@ -14,7 +14,12 @@ from toc_sync import installation, runtime, samples
 from toc_sync.database import current_time, open_engine, writing
 
 FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
-PAGES = {"Overview": None, "Invoices": "invoices.py", "Invoice orders": "invoice_orders.py"}
+PAGES = {
+    "Overview": None,
+    "Invoices": "invoices.py",
+    "Invoice orders": "invoice_orders.py",
+    "Month close": "month_close.py",
+}
 ROUNDS = 15
 
 
