@@ -57,7 +57,7 @@ def columns(found: InvoicePage) -> dict[str, Any]:
             on_click=_open_clicked,
             args=(f"open_{seen:08x}", rows),
         ),
-        "payer": column.TextColumn("Payer", width="medium"),
+        "payer": column.TextColumn("Payer", width=160),
         "date": column.DateColumn("Date", format="D MMM YYYY"),
         "total": column.NumberColumn("Total", format="euro")
         if _all_in_euros(rows)
@@ -69,7 +69,7 @@ def columns(found: InvoicePage) -> dict[str, Any]:
         ),
         "deadline": _deadline_column(found),
         "document": column.TextColumn("Document"),
-        "error": column.TextColumn("Last error", width=240),
+        "error": column.TextColumn("Last error", width=160),
         "tries": column.NumberColumn("Tries", width=60),
         "last": column.DatetimeColumn("Last attempt", format="distance"),
         "next": column.TextColumn("Waiting"),
@@ -95,6 +95,7 @@ def _deadline_column(found: InvoicePage) -> Any:
         "Deadline",
         options=words,
         color=[wording_legal.DEADLINE_COLORS[states[each]] for each in words],
+        width=120,
         help=wording_legal.RULE,
     )
 
