@@ -97,7 +97,7 @@ def is_empty(wanted: InvoiceFilter) -> bool:
 
 def address(wanted: InvoiceFilter) -> Mapping[str, str | list[str]]:
     """Returns the parameters of a link to this list: status, period, legal deadline and finding."""
-    given = {
+    given: dict[str, str | list[str]] = {
         "status": [STATUS_NAMES[status] for status in wanted.statuses],
         "since": wanted.since.isoformat() if wanted.since else "",
         "until": wanted.until.isoformat() if wanted.until else "",
