@@ -25,9 +25,10 @@ from tests.live_app import wait_until
 from tests.postbox import Postbox
 from toc_sync import alarm as alarm_room
 from toc_sync import outbox
-from toc_sync.alarm import Alarm, AlarmRules, next_working_day
+from toc_sync.alarm import Alarm, AlarmRules
 from toc_sync.channels import open_channels
 from toc_sync.database import current_time, writing
+from toc_sync.deadlines import working_days_after
 from toc_sync.model import Status
 from toc_sync.tables import error_groups, incidents, sync_records, sync_workers
 from toc_sync.worker import Worker
@@ -117,7 +118,7 @@ def test_a_failure_an_old_doubt_and_a_near_deadline_are_told_with_their_amounts(
     desk.settle(desk.claim(refused), REJECTED)
     desk.settle(desk.claim(doubted), TIMED_OUT)
     desk.change_record(doubted, doubt_since=ago(desk, 16 * 60))
-    desk.change_record(refused, issue_deadline=next_working_day(desk.now().date()))
+    desk.change_record(refused, issue_deadline=working_days_after(desk.now().date(), 1))
     assert alarm.look() == 4
     assert sorted(postbox.titles) == [
         "[Test] Invoices are in doubt",
@@ -325,16 +326,3 @@ def test_amounts_of_several_currencies_and_causes_are_added_up(desk: Desk, alarm
         desk.execute(sync_records.update().values(error_group=None))
     assert alarm.look() == 1
     assert "Refused: 3 invoices, €246.00 + 123.00 USD." in postbox.letters[0].body
-
-
-@pytest.mark.parametrize(
-    ("day", "following"),
-    [
-        pytest.param(date(2026, 11, 23), date(2026, 11, 24), id="Monday"),
-        pytest.param(date(2026, 11, 27), date(2026, 11, 30), id="Friday"),
-        pytest.param(date(2026, 11, 28), date(2026, 11, 30), id="Saturday"),
-        pytest.param(date(2026, 11, 29), date(2026, 11, 30), id="Sunday"),
-    ],
-)
-def test_what_is_due_on_monday_is_told_on_friday(day: date, following: date) -> None:
-    assert next_working_day(day) == following

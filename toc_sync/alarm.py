@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 
 from sqlalchemy import Engine
@@ -18,6 +18,7 @@ from toc_sync import wording_alerts as words
 from toc_sync.alerting import decide
 from toc_sync.channels import LIMIT_S, Channel, Message
 from toc_sync.database import current_time, writing
+from toc_sync.deadlines import working_days_after
 from toc_sync.model import DatabaseUnavailable
 from toc_sync.outbox import incidents
 from toc_sync.outbox.incidents import Moment, Telling
@@ -96,7 +97,7 @@ class Alarm:
             at = now or current_time(conn)
             today = at.astimezone(wording.ZONE).date()
             known = read_incidents(conn, now=at)
-            situation = read_situation(conn, known, today=today, due_by=next_working_day(today), now=at)
+            situation = read_situation(conn, known, today=today, due_by=working_days_after(today, 1), now=at)
             decisions = decide(situation, known, waiting_limit=self._rules.waiting_limit, now=at)
             incidents.note_incidents(conn, decisions, now=at)
             return incidents.take_messages(conn, decisions, now=at)
@@ -136,8 +137,3 @@ def start_alarm(engine: Engine, channels: tuple[Channel, ...], settings: Setting
     alarm = Alarm(engine, channels, AlarmRules(label=settings.label, waiting_limit=waiting_limit))
     alarm.start()
     return alarm
-
-
-def next_working_day(day: date) -> date:
-    """Returns the first day after `day` that is neither Saturday nor Sunday."""
-    return day + timedelta(days={4: 3, 5: 2}.get(day.weekday(), 1))
