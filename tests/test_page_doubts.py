@@ -143,7 +143,7 @@ def test_old_doubts_are_counted_apart_on_the_list_and_can_be_filtered(office):
     at = visit()
     strip = button(at, next(label for label in labels(at) if "In doubt" in label))
     assert "**2**" in strip.label
-    assert "1 for more than 15 minutes" in strip.label
+    assert "1 over 15 min" in strip.label
     assert listed(visit(old_doubts="true")) == ["OLD"]
     assert listed(visit(old_doubts="false")) == ["THERE", "FRESH", "OLD"]
     waits = list(at.dataframe[0].value["next"])

@@ -32,6 +32,11 @@ def old_doubts(count: int) -> str:
     return f"{count:,} {FOR_LONG}" if count else ""
 
 
+def old_doubts_shortly(count: int) -> str:
+    """Counts the same where there is little room."""
+    return f"{count:,} over 15 min" if count else ""
+
+
 def in_doubt_since(instant: datetime | None, now: datetime) -> str:
     """Says since when an invoice has been in doubt."""
     return f"In doubt since {since(instant, now)}" if instant else "In doubt"

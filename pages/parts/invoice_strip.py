@@ -17,11 +17,11 @@ def draw(page: InvoicePage, chosen: tuple[Status, ...]) -> None:
     with st.grid(len(Status), min_column_width=NARROWEST_PX, wrap=False, gap="xsmall", key="strip"):
         for status in Status:
             found = page.sums.get(status)
-            old = wording_doubt.old_doubts(page.old_doubts.count) if status is Status.IN_DOUBT else ""
+            old = wording_doubt.old_doubts_shortly(page.old_doubts.count) if status is Status.IN_DOUBT else ""
             st.button(
                 f"{wording.STATUS_ICONS[status]} {wording.STATUS_NAMES[status]}  \n"
-                f"**{found.count if found else 0:,}**  \n:small[{say.plain(wording.amounts(found.amounts if found else {}))}]"
-                + (f"  \n:small[{old}]" if old else ""),
+                f"**{found.count if found else 0:,}**{f' :small[({old})]' if old else ''}  \n"
+                f":small[{say.plain(wording.amounts(found.amounts if found else {}))}]",
                 key=f"strip_{status}",
                 type="primary" if status in chosen else "secondary",
                 width="stretch",
