@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-from toc_sync.model import fold
+from toc_sync.model import Certification, fold
 
 QUOTED = "> "
 """Stands before each text that the function only passes on: a pattern with ^ matches nothing but its own words."""
@@ -28,6 +28,15 @@ _NUMBER_FIELD = "document_no"
 TOTAL_FIELD = "gross_total"
 _BEYOND_ALL = Decimal(10) ** 15
 _CENT = Decimal("0.01")
+# What answers were seen to say, then what integrations of certified programs commonly say; the surest first.
+_ATCUD_FIELDS = ("atcud", "at_cud", "document_atcud", "atcud_code")
+_HASH_FIELDS = ("document_hash_sum", "document_hash", "saft_hash", "hash")
+_COMMUNICATION_FIELDS = (
+    "at_communication_status", "communication_status", "at_communication", "communicated_to_at", "at_communicated",
+    "communicated", "at_communicated_at", "communicated_at", "at_communication_date", "communication_date",
+)  # fmt: skip
+_STATE_FIELDS = ("status", "state")
+_LONGEST_MARK = 512
 _MESSAGE_FIELDS = ("error", "errors", "message", "msg", "detail", "title", "error_description", "code")
 _JSON_LIKE = re.compile(r'\s*[{\["]')
 _HTML = re.compile(r"\A\s*<|<\s*/?(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -125,6 +134,16 @@ def gross_total(value: object) -> Decimal | None:
     It stands where the document's number stands; a number or a text with digits and a point.
     """
     return next((total for place in _places(value, 0) if (total := _amount(place.get(TOTAL_FIELD))) is not None), None)
+
+
+def certification(value: object) -> Certification:
+    """Returns what a decoded answer says about its document in law, looked for where a document number may stand."""
+    places = [{_field_name(key): item for key, item in place.items()} for place in _places(value, 0)]
+    return Certification(
+        atcud=_mark(places, _ATCUD_FIELDS),
+        hash=_mark(places, _HASH_FIELDS),
+        communicated=_mark(places, _COMMUNICATION_FIELDS),
+    )
 
 
 def message(value: object) -> str | None:
@@ -263,3 +282,22 @@ def _amount(found: object) -> Decimal | None:
         return amount.quantize(_CENT, rounding=ROUND_HALF_UP) if abs(amount) < _BEYOND_ALL else None
     except InvalidOperation:  # no number, or none that can be compared
         return None
+
+
+def _field_name(key: str) -> str:
+    return key.strip().casefold().replace("-", "_")
+
+
+def _mark(places: list[dict[str, object]], fields: tuple[str, ...]) -> str | None:
+    found = (_mark_of(place.get(field)) for field in fields for place in places)
+    return next((text for text in found if text), None)
+
+
+def _mark_of(value: object) -> str | None:
+    """Returns a short text or a truth value in words; of an object its state; of anything else nothing."""
+    if isinstance(value, dict):
+        value = next((value[name] for name in _STATE_FIELDS if isinstance(value.get(name), str | bool)), None)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    text = one_line(value) if isinstance(value, str) else ""
+    return text if len(text) <= _LONGEST_MARK else None

@@ -172,6 +172,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Certification:
+    """What an answer says about the document in law, in the answer's own words; None where it says nothing."""
+
+    atcud: str | None = None
+    hash: str | None = None
+    communicated: str | None = None
+    """Whether, or when, the tax authority was told of it."""
+
+    @property
+    def says_anything(self) -> bool:
+        """Tells whether there is anything to show."""
+        return any((self.atcud, self.hash, self.communicated))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Invoice:
     """One row of `issued_client_invoices` with the titles of its teams."""
 
