@@ -453,6 +453,7 @@ onlookers = Table(
     Column("session", Text, primary_key=True),
     Column("invoice_id", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
+    Column("since_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Index("ix_onlookers_invoice", "invoice_id"),
 )

@@ -18,6 +18,7 @@ from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
 from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume
 from toc_sync.outbox.observe import find_observable, observe_recent, survey, sweep
+from toc_sync.outbox.onlookers import look, look_away
 from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
 from toc_sync.outbox.requests import facts_of, request_send
@@ -63,6 +64,8 @@ __all__ = [
     "known_refusals",
     "lock_record",
     "log_action",
+    "look",
+    "look_away",
     "look_for_missing",
     "may_reopen",
     "mind_gate",

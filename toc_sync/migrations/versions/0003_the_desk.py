@@ -129,6 +129,7 @@ def _create_onlookers(schema: str | None) -> None:
         sa.Column("session", sa.Text(), nullable=False),
         sa.Column("invoice_id", sa.BigInteger(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("since_at", Instant, nullable=False),
         sa.Column("last_seen_at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("session"),
         schema=schema,
