@@ -22,10 +22,13 @@ PAGES_MAY_IMPORT = {
     "toc_sync.runtime",
     "toc_sync.model",
     "toc_sync.wording",
+    "toc_sync.wording_activity",
     "toc_sync.wording_doubt",
     "toc_sync.wording_gate",
     "toc_sync.wording_legal",
+    "toc_sync.wording_life",
     "toc_sync.views",
+    "toc_sync.views_activity",
     "toc_sync.views_legal",
     "toc_sync.views_teaching",
 }

@@ -18,6 +18,7 @@ from toc_sync import outbox, status, wording
 from toc_sync.database import current_time, reading
 from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
 from toc_sync.outbox import Turns
+from toc_sync.reads_activity import ActivityReads
 from toc_sync.settings import Settings
 from toc_sync.views import (
     Choice,
@@ -55,6 +56,7 @@ class Reads:
         self.settings = settings
         self.engine = engine
         self.refusals = refusals
+        self.activity = ActivityReads(engine)
 
     @property
     def environment(self) -> Environment:

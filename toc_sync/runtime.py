@@ -35,6 +35,7 @@ from toc_sync.settings import Settings, load_settings
 from toc_sync.typed import cleaned_reason, wrong_document_no
 from toc_sync.verbs import teaching
 from toc_sync.verbs.gate import GateVerbs
+from toc_sync.verbs.onlookers import OnlookerVerbs
 from toc_sync.views_teaching import TeachingResult
 from toc_sync.worker import Worker
 
@@ -51,6 +52,7 @@ class Runtime(Reads):
         self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
         self._channels = open_channels(settings.alert_addresses)
         self.gate = GateVerbs(engine, self.changed)
+        self.onlookers = OnlookerVerbs(engine)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from toc_sync.model import ErrorKind, GateCause, GateState, Outcome, Status, Trigger
+from toc_sync.model import Certification, ErrorKind, GateCause, GateState, Outcome, Status, Trigger
 from toc_sync.views_legal import COUNTED_AS, DeadlineState, DueFilter, Finding, MonthLine
 
 PAGE_SIZE = 50
@@ -130,6 +130,9 @@ class AttemptRow:
     duration_ms: int | None
     request_id: str
     document_no: str | None
+    worker: str
+    platform_ids: Mapping[str, str]
+    """By what names the platform's support finds this request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +182,7 @@ class InvoiceDetail:
     can_reopen: bool
     retried_at: datetime | None
     """When a doubt is retried by itself; None where it never is."""
+    certification: Certification
     api_response: object
     attempts: tuple[AttemptRow, ...]
     actions: tuple[ActionRow, ...]

@@ -4,6 +4,8 @@ SQL in the caller's connection; never writes, never commits, takes `now` as an a
 copies in `sync_records`; one invoice is read from the billing tables as it is now.
 """
 
+from toc_sync.status.activity import export_activity, list_activity, read_evidence
+from toc_sync.status.company import read_company, read_onlookers
 from toc_sync.status.detail import read_detail, read_states
 from toc_sync.status.due import count_due
 from toc_sync.status.gate import read_gate_view, read_sending
@@ -19,7 +21,9 @@ from toc_sync.status.teaching import preview_teaching, read_taught
 __all__ = [
     "count_due",
     "count_invoices",
+    "export_activity",
     "export_invoices",
+    "list_activity",
     "list_invoices",
     "list_months",
     "list_orders",
@@ -29,9 +33,12 @@ __all__ = [
     "preview_send_again",
     "preview_teaching",
     "prove",
+    "read_company",
     "read_detail",
+    "read_evidence",
     "read_gate_view",
     "read_month",
+    "read_onlookers",
     "read_orders",
     "read_overview",
     "read_presence",

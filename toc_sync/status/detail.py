@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from toc_sync import billing, deadlines, policy
+from toc_sync import answer, billing, deadlines, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
 from toc_sync.outbox import Turns, adopted_record, caution_about, find_obstacle, may_reopen, read_gate
+from toc_sync.status.activity import platform_ids
 from toc_sync.status.invoices import as_row
 from toc_sync.tables import invoice_orders, projects, sync_actions, sync_attempts, sync_records
 from toc_sync.tables import issued_invoice_orders as allocations
@@ -78,6 +79,7 @@ def read_detail(
         can_send_again=policy.may_send_again(facts, now=now).allowed,
         can_reopen=may_reopen(conn, record, invoice.api_response if invoice else record["success_value"]).allowed,
         retried_at=_retried_at(conn, facts, record["doubt_retries"]) if idempotent else None,
+        certification=answer.certification(invoice.api_response if invoice else record["success_value"]),
         api_response=invoice.api_response if invoice else None,
         attempts=_attempts(conn, invoice_id),
         actions=_actions(conn, invoice_id),
@@ -132,6 +134,8 @@ def _attempt(row: RowMapping) -> AttemptRow:
         duration_ms=row["duration_ms"],
         request_id=row["request_id"],
         document_no=row["document_no"],
+        worker=row["worker"],
+        platform_ids=platform_ids(row["response_headers"]),
     )
 
 
