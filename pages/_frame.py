@@ -20,6 +20,7 @@ page = st.navigation(
             HERE / "invoice_orders.py", title="Invoice orders", icon=":material/list_alt:", url_path="invoice-orders"
         ),
         st.Page(HERE / "month_close.py", title="Month close", icon=":material/fact_check:", url_path="month-close"),
+        st.Page(HERE / "activity.py", title="Activity", icon=":material/history:", url_path="activity"),
     ],
     position="top",
 )

@@ -26,8 +26,12 @@ def what(row: ActivityRow) -> str:
     """Returns what happened: the attempt's number and outcome, or the action's name."""
     if row.source is Source.ATTEMPT:
         return f"Attempt {row.attempt}: {OUTCOME_NAMES[row.outcome].lower() if row.outcome else UNDER_WAY.lower()}"
-    batch = f", batch {row.batch_id}" if row.batch_id else ""
-    return f"{action_name(row.action or '')}{batch}{'' if row.done else f': {REFUSED.lower()}'}"
+    return f"{action_line(row)}{'' if row.done else f': {REFUSED.lower()}'}"
+
+
+def action_line(row: ActivityRow) -> str:
+    """Returns what a person did, and as part of which batch."""
+    return f"{action_name(row.action or '')}{f', batch {row.batch_id}' if row.batch_id else ''}"
 
 
 def action_name(action: str) -> str:

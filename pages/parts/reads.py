@@ -14,6 +14,7 @@ import streamlit as st
 from toc_sync import runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
+from toc_sync.views_activity import ActivityFilter, ActivityPage, Onlooker
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
@@ -57,6 +58,16 @@ def orders(wanted: OrderFilter, page: int) -> OrderPage:
 def sending() -> Sending:
     """Returns whether anything is sending."""
     return _sending(*_key())
+
+
+def activity(wanted: ActivityFilter, page: int) -> ActivityPage:
+    """Returns one page of what happened."""
+    return _activity(wanted, page, *_key())
+
+
+def onlookers(invoice_ids: tuple[int, ...]) -> tuple[Onlooker, ...]:
+    """Returns everybody who has one of these invoices open."""
+    return _onlookers(invoice_ids, *_key())
 
 
 def teams() -> tuple[Choice, ...]:
@@ -143,6 +154,16 @@ def _month(month: date, version: int, slice_no: int) -> MonthClose:
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
 def _orders(wanted: OrderFilter, page: int, version: int, slice_no: int) -> OrderPage:
     return runtime.current().list_orders(wanted, page)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=50, show_spinner=False)
+def _activity(wanted: ActivityFilter, page: int, version: int, slice_no: int) -> ActivityPage:
+    return runtime.current().activity.page(wanted, page)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
+def _onlookers(invoice_ids: tuple[int, ...], version: int, slice_no: int) -> tuple[Onlooker, ...]:
+    return runtime.current().activity.onlookers(invoice_ids)
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
