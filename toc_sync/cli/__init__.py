@@ -14,6 +14,7 @@ from toc_sync.cli.alerts import alert_test
 from toc_sync.cli.closing import month
 from toc_sync.cli.creating import create
 from toc_sync.cli.gatekeeping import distrust, gate, pause, resume
+from toc_sync.cli.knowing import activity
 from toc_sync.cli.presence import workers
 from toc_sync.cli.resolving import reopen, resolve
 from toc_sync.cli.running import sandbox, worker
@@ -54,10 +55,11 @@ def program(ctx: click.Context) -> None:
 SENDING = (create, sync, retry, resolve, reopen, status)
 CLOSING = (month,)
 STOPPING = (gate, pause, resume, distrust)
+KNOWING = (activity,)
 RUNNING = (worker, workers, sandbox)
 TEACHING = (refusals, teach, withdraw_refusal)
 SETTING_UP = (init_db, seed, check, verify, accept_function)
 TELLING = (alert_test,)
 
-for command in (*SENDING, *CLOSING, *STOPPING, *RUNNING, *TEACHING, *SETTING_UP, *TELLING):
+for command in (*SENDING, *CLOSING, *STOPPING, *KNOWING, *RUNNING, *TEACHING, *SETTING_UP, *TELLING):
     program.add_command(command)
