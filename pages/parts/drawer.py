@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import acts, history, reopen, resolve, say
+from pages.parts import acts, company, history, life, reopen, resolve, say
 from pages.parts.facts import facts
 from pages.parts.live import live
 from toc_sync import runtime, wording, wording_legal
@@ -22,13 +22,20 @@ def draw(invoice_id: str) -> None:
 
     @st.dialog("Invoice", width=WIDTH_PX, position="right", icon=":material/receipt_long:", on_dismiss=_close)
     def drawer() -> None:
-        live("invoice", lambda: _draw_detail(runtime.current().invoice_detail(invoice_id)))
+        live("invoice", lambda: _draw_opened(invoice_id))
 
     drawer()
 
 
 def _close() -> None:
     st.query_params.pop("invoice", None)
+    company.leave()
+
+
+def _draw_opened(invoice_id: str) -> None:
+    detail = runtime.current().invoice_detail(invoice_id)
+    _draw_detail(detail)
+    company.announce(detail.row.invoice_id)
 
 
 def _draw_detail(detail: InvoiceDetail) -> None:
@@ -40,6 +47,8 @@ def _draw_detail(detail: InvoiceDetail) -> None:
             width="content",
             help=wording.STATUS_MEANINGS[row.status],
         )
+    life.draw(detail)
+    company.draw(row.invoice_id)
     if row.warning:
         st.error(f"**{say.plain(row.warning)}**", icon=":material/warning:")
     if detail.caution:
@@ -59,6 +68,7 @@ def _draw_detail(detail: InvoiceDetail) -> None:
             "Created": wording.day_and_time(detail.created_at) if detail.created_at else None,
         }
     )
+    life.draw_certification(detail.certification)
     if detail.notes:
         st.caption("Notes")
         st.code(detail.notes, language=None, wrap_lines=True)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import say
-from toc_sync import wording
+from toc_sync import wording, wording_activity
 from toc_sync.model import Outcome
 from toc_sync.views import ActionRow, AttemptRow, InvoiceDetail
 
@@ -30,6 +30,9 @@ def draw(detail: InvoiceDetail) -> None:
     if detail.allocations:
         st.header("Invoice orders", anchor=False)
         _draw_allocations(detail)
+    with st.expander("Copy for support", icon=":material/support_agent:", key=f"support_{detail.row.invoice_id}"):
+        st.caption("Everything a supporter needs to know. No key is in it, and no note.")
+        st.code(wording_activity.support_text(detail), language=None, wrap_lines=True)
     with st.expander(
         "What stands in `api_response`", icon=":material/data_object:", key=f"raw_{detail.row.invoice_id}"
     ):
