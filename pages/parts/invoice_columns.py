@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -11,19 +11,33 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts import acts
+from pages.parts.invoice_changes import Mark
 from toc_sync import wording, wording_doubt, wording_gate, wording_legal
 from toc_sync.model import Status
 from toc_sync.views import GateView, InvoicePage, InvoiceRow, RowAction
 
+# What stands in front of a number; it also keeps the rest of the label literal: a number can look like markup.
+OPEN = ":material/open_in_full:"
+MARKS = {Mark.NEW: ":material/fiber_new:", Mark.CHANGED: ":material/published_with_changes:"}
+WATCHED = "👁"
 
-def as_frame(found: InvoicePage, gate: GateView) -> pd.DataFrame:
+
+def names_of(rows: Sequence[InvoiceRow], marks: Mapping[int, Mark], watched: frozenset[int]) -> list[str]:
+    """Returns what stands on each row's first button: a mark where something is new, and an eye where somebody looks."""
+    return [
+        f"{MARKS[marks[row.invoice_id]] if row.invoice_id in marks else OPEN} {acts.name_of(row)}"
+        f"{f' {WATCHED}' if row.invoice_id in watched else ''}"
+        for row in rows
+    ]
+
+
+def as_frame(found: InvoicePage, names: Sequence[str], gate: GateView) -> pd.DataFrame:
     """Returns the cells: one column per name in `columns`."""
     rows = found.rows
     in_euros = _all_in_euros(rows)
     return pd.DataFrame(
         {
-            # The icon in front keeps the rest of the label literal: a number can look like markup.
-            "number": [f":material/open_in_full: {acts.name_of(row)}" for row in rows],
+            "number": names,
             "payer": [row.payer for row in rows],
             "date": [row.invoice_date for row in rows],
             "total": [
@@ -51,6 +65,8 @@ def columns(found: InvoicePage) -> dict[str, Any]:
         # The keys change with what is drawn: a click on a picture that is out of date must not meet a newer row.
         "number": column.ButtonColumn(
             "Number",
+            help=f"{MARKS[Mark.NEW]} came in, {MARKS[Mark.CHANGED]} changed since you last looked. "
+            f"{WATCHED} A colleague has it open.",
             type="tertiary",
             alignment="left",
             key=f"open_{seen:08x}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import acts, invoice_filters, invoice_strip, paging, reads, resolve_many
-from pages.parts.invoice_columns import as_frame, columns
+from pages.parts import acts, company, invoice_changes, invoice_filters, invoice_strip, paging, reads, resolve_many
+from pages.parts.invoice_columns import as_frame, columns, names_of
 from pages.parts.ticks import Ticks
 from toc_sync import wording
 from toc_sync.model import Status
@@ -33,7 +33,9 @@ def draw(wanted: InvoiceFilter) -> None:
     if page != asked:  # the address asked for a page that does not exist
         found = reads.invoices(wanted, page)
     with table:
-        ticks.table(found.rows, as_frame(found, reads.sending().gate), columns(found), alt="Invoices")
+        names = names_of(found.rows, invoice_changes.marks(found, (wanted, page)), company.watched(found))
+        frame = as_frame(found, names, reads.sending().gate)
+        ticks.table(found.rows, frame, columns(found), alt="Invoices")
     with bar:
         _draw_bar(found, page)
 
