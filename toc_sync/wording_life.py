@@ -43,11 +43,12 @@ _MOODS_OF_ANSWERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step: what happened, at what time as people read it, how it went, and whether the invoice is there now."""
+    """One step: what happened, when and how long it took as people read it, how it went, and whether it is the last."""
 
     name: str
     at: datetime | None
     mood: Mood
+    took: str = ""
     when: str = ""
     is_current: bool = False
 
@@ -72,11 +73,11 @@ def _steps_of(attempt: AttemptRow) -> Iterator[Step]:
     yield Step(name="Sent", at=attempt.started_at, mood=Mood.MOVING if is_open else Mood.DONE)
     if attempt.outcome is None:
         return
-    took = f" after {attempt.duration_ms / 1000:.1f} s" if attempt.duration_ms is not None else ""
     arrived = "Not delivered" if attempt.outcome is Outcome.UNDELIVERED else "No answer"
     yield Step(
-        name=f"{'Answered' if attempt.http_status else arrived}{took}",
+        name="Answered" if attempt.http_status else arrived,
         at=attempt.finished_at,
+        took=f"({attempt.duration_ms / 1000:.1f} s)" if attempt.duration_ms is not None else "",
         mood=_MOODS_OF_ANSWERS[attempt.outcome],
     )
 
@@ -98,8 +99,9 @@ def _with_times(steps: list[Step], now: datetime) -> Iterator[Step]:
     day = now.astimezone(ZONE).date()
     for step in steps:
         if step.at is None:
-            yield step
+            yield replace(step, when=step.took)
             continue
         its_day = step.at.astimezone(ZONE).date()
-        yield replace(step, when=clock_time(step.at) if its_day == day else since(step.at, now))
+        at = clock_time(step.at) if its_day == day else since(step.at, now)
+        yield replace(step, when=f"{at} {step.took}".strip())
         day = its_day

@@ -11,6 +11,8 @@ from toc_sync.views_activity import AttemptEvidence
 
 ASKED = "attempt"
 WIDTH_PX = 700
+SHORT, LONG_PX = 1_500, 400
+"""A longer answer gets a box that scrolls."""
 
 
 def ask(attempt_id: int) -> None:
@@ -51,6 +53,8 @@ def _draw_evidence(evidence: AttemptEvidence) -> None:
     st.code(wording_activity.support_text_of_attempt(evidence), language=None, wrap_lines=True)
     st.caption("The answer as it came")
     if evidence.body:
-        st.code(evidence.body, language=None, wrap_lines=True, height=400)
+        st.code(
+            evidence.body, language=None, wrap_lines=True, height=LONG_PX if len(evidence.body) > SHORT else "content"
+        )
     else:
         st.caption("None was kept.")
