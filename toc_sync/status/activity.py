@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     func,
     literal_column,
-    or_,
     select,
     union_all,
 )
@@ -40,21 +39,23 @@ PLATFORM_IDS = ("sb-request-id", "x-deno-execution-id", "cf-ray", "x-sb-edge-reg
 """The headers of an answer by which the platform's support finds a request."""
 
 _CHUNK = 1_000
+_SAME_NUMBER_AT_MOST = 1_000
 _Key = tuple[Source, int]
 _ATTEMPT = [column for column in sync_attempts.c if column.name not in ("response_body", "response_headers")]
 
 
 def list_activity(conn: Connection, wanted: ActivityFilter, *, page: int, now: datetime) -> ActivityPage:
     """Returns page `page` (from 1) of what happened, newest first; a page beyond the last one is the last one."""
-    total = sum(conn.execute(select(func.count()).select_from(part.subquery())).scalar_one() for part in _parts(wanted))
+    parts = _parts(conn, wanted)
+    total = sum(conn.execute(select(func.count()).select_from(part.subquery())).scalar_one() for part in parts)
     shown_page = max(1, min(page, -(-total // PAGE_SIZE)))
-    keys = _keys(conn, wanted, first=(shown_page - 1) * PAGE_SIZE, count=PAGE_SIZE)
+    keys = _keys(conn, parts, first=(shown_page - 1) * PAGE_SIZE, count=PAGE_SIZE)
     return ActivityPage(rows=tuple(_rows(conn, keys)), total=total, read_at=now)
 
 
 def export_activity(conn: Connection, wanted: ActivityFilter) -> Iterator[ActivityRow]:
     """Yields what matches, newest first, at most `EXPORTED_AT_MOST` rows."""
-    keys = _keys(conn, wanted, first=0, count=EXPORTED_AT_MOST)
+    keys = _keys(conn, _parts(conn, wanted), first=0, count=EXPORTED_AT_MOST)
     for start in range(0, len(keys), _CHUNK):
         yield from _rows(conn, keys[start : start + _CHUNK])
 
@@ -82,36 +83,43 @@ def platform_ids(headers: object) -> dict[str, str]:
     return {name: str(headers[name]) for name in PLATFORM_IDS if headers.get(name)}
 
 
-def _keys(conn: Connection, wanted: ActivityFilter, *, first: int, count: int) -> list[_Key]:
-    parts = [
+def _keys(conn: Connection, parts: Sequence[Select[Any]], *, first: int, count: int) -> list[_Key]:
+    needed = [
         # Each part in its own order and no longer than needed: an index gives that without reading all.
         part.order_by(part.selected_columns["at"].desc(), part.selected_columns["id"].desc())
         .limit(first + count)
         .subquery()
-        for part in _parts(wanted)
+        for part in parts
     ]
-    if not parts:
+    if not needed:
         return []
-    both = union_all(*(select(part) for part in parts)).subquery()
+    both = union_all(*(select(part) for part in needed)).subquery()
     order = (both.c.at.desc(), both.c.source, both.c.id.desc())
     query = select(both.c.source, both.c.id).order_by(*order).offset(first).limit(count)
     return [(Source(source), number) for source, number in conn.execute(query)]
 
 
-def _parts(wanted: ActivityFilter) -> list[Select[Any]]:
+def _parts(conn: Connection, wanted: ActivityFilter) -> list[Select[Any]]:
     """Returns the queries for the keys of the attempts and of the actions that match; without what cannot match."""
     named = bool(wanted.outcomes or wanted.actions)
+    invoice = clean_text(wanted.invoice).strip()
+    invoice_ids = _named(conn, invoice) if invoice else None
     parts = []
     if wanted.source is not Source.PERSON and (wanted.outcomes or not named):
         at, who = sync_attempts.c.started_at, sync_attempts.c.requested_by
-        parts.append(_part(sync_attempts, Source.ATTEMPT, at, who, wanted))
+        parts.append(_part(sync_attempts, Source.ATTEMPT, at, who, wanted, invoice_ids))
     if wanted.source is not Source.ATTEMPT and (wanted.actions or not named):
-        parts.append(_part(sync_actions, Source.PERSON, sync_actions.c.at, sync_actions.c.actor, wanted))
+        parts.append(_part(sync_actions, Source.PERSON, sync_actions.c.at, sync_actions.c.actor, wanted, invoice_ids))
     return parts
 
 
 def _part(
-    table: Table, source: Source, at: ColumnElement[datetime], who: ColumnElement[str], wanted: ActivityFilter
+    table: Table,
+    source: Source,
+    at: ColumnElement[datetime],
+    who: ColumnElement[str],
+    wanted: ActivityFilter,
+    invoice_ids: Sequence[int] | None,
 ) -> Select[Any]:
     key = select(literal_column(f"'{source}'").label("source"), table.c.id.label("id"), at.label("at"))
     conditions = []
@@ -121,8 +129,8 @@ def _part(
         conditions.append(at < wanted.until)
     if name := clean_text(wanted.who).strip():
         conditions.append(func.lower(who).contains(name.lower(), autoescape=True))
-    if invoice := clean_text(wanted.invoice).strip():
-        conditions.append(_is_about(table.c.invoice_id, invoice))
+    if invoice_ids is not None:
+        conditions.append(table.c.invoice_id.in_(invoice_ids))
     if source is Source.ATTEMPT and wanted.outcomes:
         conditions.append(sync_attempts.c.outcome.in_(wanted.outcomes))
     if source is Source.PERSON and wanted.actions:
@@ -130,10 +138,11 @@ def _part(
     return key.where(*conditions)
 
 
-def _is_about(invoice_id: ColumnElement[int], text: str) -> ColumnElement[bool]:
-    numbered = invoice_id.in_(select(records.c.invoice_id).where(records.c.invoice_number == text))
+def _named(conn: Connection, text: str) -> list[int]:
+    """Returns the ids of the invoices that have this number or id; asked first, so that indexes find what is about them."""
+    numbered = select(records.c.invoice_id).where(records.c.invoice_number == text).limit(_SAME_NUMBER_AT_MOST)
     is_id = text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= MAX_INVOICE_ID
-    return or_(invoice_id == int(text), numbered) if is_id else numbered
+    return [*conn.execute(numbered).scalars(), *([int(text)] if is_id else [])]
 
 
 def _rows(conn: Connection, keys: Sequence[_Key]) -> list[ActivityRow]:
