@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.invoice_columns import WATCHED
@@ -45,6 +46,7 @@ def test_two_sessions_see_each_other(office):  # noqa: F811
     (onlooker, _) = office.runtime.activity.onlookers([invoice_id])
     since = wording.clock_time(onlooker.since_at)
     assert f"A colleague is looking at this invoice (since {since})." in shown(second)
+    st.cache_data.clear()  # the list remembers for a second who looks
     assert listed(visit()) == [f"A 1 {WATCHED}"]
     third = visit(invoice=str(invoice_id))
     assert f"2 colleagues are looking at this invoice (the first since {since})." in shown(third)

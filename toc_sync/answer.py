@@ -35,7 +35,6 @@ _COMMUNICATION_FIELDS = (
     "at_communication_status", "communication_status", "at_communication", "communicated_to_at", "at_communicated",
     "communicated", "at_communicated_at", "communicated_at", "at_communication_date", "communication_date",
 )  # fmt: skip
-_STATE_FIELDS = ("status", "state")
 _LONGEST_MARK = 512
 _MESSAGE_FIELDS = ("error", "errors", "message", "msg", "detail", "title", "error_description", "code")
 _JSON_LIKE = re.compile(r'\s*[{\["]')
@@ -138,7 +137,9 @@ def gross_total(value: object) -> Decimal | None:
 
 def certification(value: object) -> Certification:
     """Returns what a decoded answer says about its document in law, looked for where a document number may stand."""
-    places = [{_field_name(key): item for key, item in place.items()} for place in _places(value, 0)]
+    places = [
+        {key.strip().casefold().replace("-", "_"): item for key, item in place.items()} for place in _places(value, 0)
+    ]
     return Certification(
         atcud=_mark(places, _ATCUD_FIELDS),
         hash=_mark(places, _HASH_FIELDS),
@@ -284,10 +285,6 @@ def _amount(found: object) -> Decimal | None:
         return None
 
 
-def _field_name(key: str) -> str:
-    return key.strip().casefold().replace("-", "_")
-
-
 def _mark(places: list[dict[str, object]], fields: tuple[str, ...]) -> str | None:
     found = (_mark_of(place.get(field)) for field in fields for place in places)
     return next((text for text in found if text), None)
@@ -296,7 +293,7 @@ def _mark(places: list[dict[str, object]], fields: tuple[str, ...]) -> str | Non
 def _mark_of(value: object) -> str | None:
     """Returns a short text or a truth value in words; of an object its state; of anything else nothing."""
     if isinstance(value, dict):
-        value = next((value[name] for name in _STATE_FIELDS if isinstance(value.get(name), str | bool)), None)
+        value = next((value[name] for name in ("status", "state") if isinstance(value.get(name), str | bool)), None)
     if isinstance(value, bool):
         return "Yes" if value else "No"
     text = one_line(value) if isinstance(value, str) else ""
