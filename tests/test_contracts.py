@@ -23,6 +23,7 @@ PAGES_MAY_IMPORT = {
     "toc_sync.model",
     "toc_sync.wording",
     "toc_sync.wording_activity",
+    "toc_sync.wording_batches",
     "toc_sync.wording_doubt",
     "toc_sync.wording_gate",
     "toc_sync.wording_legal",
@@ -30,6 +31,7 @@ PAGES_MAY_IMPORT = {
     "toc_sync.views",
     "toc_sync.views_activity",
     "toc_sync.views_legal",
+    "toc_sync.views_batches",
     "toc_sync.views_teaching",
 }
 NOT_FOR_DOORS = {"sqlalchemy", "sqlite3", "psycopg", "alembic", "httpx", "requests", "urllib", "socket"}

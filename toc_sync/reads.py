@@ -34,6 +34,7 @@ from toc_sync.views import (
     SendAgainPreview,
     Sending,
 )
+from toc_sync.views_batches import BatchItem, BatchPreview, BatchView, Outage, Selection
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
@@ -102,6 +103,42 @@ class Reads:
         numbers = [parse_invoice_id(invoice_id) for invoice_id in invoice_ids]
         with self._reading() as (conn, now):
             return status.preview_send_again(conn, numbers, self.refusals, now=now)
+
+    def preview_batch(self, selection: Selection) -> BatchPreview:
+        """Returns what acting on a selection would do now."""
+        with self._reading() as (conn, now):
+            idempotent, per_issuer = self.settings.toc_function_is_idempotent, self.settings.toc_sync_per_issuer
+            return status.preview_batch(conn, selection, now=now, idempotent=idempotent, per_issuer=per_issuer)
+
+    def batch(self, batch_id: int) -> BatchView | None:
+        """Returns a batch as it stands, or None when it does not exist."""
+        with self._reading() as (conn, now):
+            return status.read_batch(conn, batch_id, now=now)
+
+    def recent_batches(self) -> tuple[BatchView, ...]:
+        """Returns the newest batches, the newest first."""
+        with self._reading() as (conn, now):
+            return status.list_batches(conn, now=now)
+
+    def current_batches(self) -> tuple[BatchView, ...]:
+        """Returns the batches that are running, and the newest one that ended a short while ago."""
+        with self._reading() as (conn, now):
+            return status.current_batches(conn, now=now)
+
+    def batch_items(self, batch_id: int, page: int = 1) -> tuple[BatchItem, ...]:
+        """Returns one page of what came of a batch's invoices."""
+        with self._reading() as (conn, _):
+            return status.list_items(conn, batch_id, page=page)
+
+    def export_batch(self, batch_id: int) -> list[BatchItem]:
+        """Returns what came of each invoice of a batch, for a download."""
+        with self._reading() as (conn, _):
+            return list(status.export_items(conn, batch_id))
+
+    def last_outage(self) -> Outage | None:
+        """Returns the newest time in which the function did not work, if it is recent."""
+        with self._reading() as (conn, now):
+            return status.read_outage(conn, now=now)
 
     def overview(self) -> Overview:
         """Returns the health of the sync."""

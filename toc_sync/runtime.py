@@ -34,6 +34,7 @@ from toc_sync.sandbox import Behaviour
 from toc_sync.settings import Settings, load_settings
 from toc_sync.typed import cleaned_reason, wrong_document_no
 from toc_sync.verbs import teaching
+from toc_sync.verbs.batches import BatchVerbs
 from toc_sync.verbs.gate import GateVerbs
 from toc_sync.verbs.onlookers import OnlookerVerbs
 from toc_sync.views_teaching import TeachingResult
@@ -53,6 +54,7 @@ class Runtime(Reads):
         self._channels = open_channels(settings.alert_addresses)
         self.gate = GateVerbs(engine, self.changed)
         self.onlookers = OnlookerVerbs(engine)
+        self.batches = BatchVerbs(engine, self.changed, idempotent=settings.toc_function_is_idempotent)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None

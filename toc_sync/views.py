@@ -49,6 +49,8 @@ class InvoiceFilter:
     due: DueFilter | None = None
     finding: Finding | None = None
     order: InvoiceOrder = InvoiceOrder.NEWEST
+    batch_id: int | None = None
+    """Only the invoices of this batch."""
 
 
 @dataclass(frozen=True, kw_only=True)

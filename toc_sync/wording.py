@@ -120,6 +120,8 @@ ACTION_NAMES = {
     "reopen": "It is not there after all",
     "teach": "This answer means: nothing was issued",
     "withdraw_refusal": "A taught answer was withdrawn",
+    "batch": "Batch",
+    "cancel_batch": "Cancel batch",
 }
 
 FOUND = "Found it in TOC Online."

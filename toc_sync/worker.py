@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from toc_sync import deadlines, outbox, signals, sync, wording
 from toc_sync.adopting import Adoption
-from toc_sync.database import current_time, reading, writing
+from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.model import VERSION, DatabaseUnavailable, GateState, Refusal
 
 POLL_S = 1.0
@@ -62,6 +62,7 @@ class Worker:
         self._loops = (
             Thread(target=self._dispatch_loop, name="toc-dispatch", daemon=True),
             Thread(target=self._upkeep_loop, name="toc-upkeep", daemon=True),
+            Thread(target=self._batch_loop, name="toc-batches", daemon=True),
         )
         self._hears = sender.engine.dialect.name == "postgresql"
         # Not one of the loops: nothing is lost when it ends later, so the end need not wait for it.
@@ -124,6 +125,23 @@ class Worker:
             done = self._guarded(self._upkeep)
             if not (done and self._adoption.behind):
                 self._ended.wait(UPKEEP_S)
+
+    def _batch_loop(self) -> None:
+        while not self._ended.is_set():
+            if not (self._claiming and self._guarded(self._advance_batches)):
+                self._ended.wait(POLL_S)
+
+    def _advance_batches(self) -> bool:
+        with reading(self._engine) as conn:
+            if not outbox.any_open_batch(conn):
+                return False
+        with writing(self._engine) as conn:
+            idempotent = self._sender.rules.idempotent
+            asked = outbox.advance(conn, now=queueing_time(conn), idempotent=idempotent)
+        if asked:
+            self._on_change()
+            self.wake()
+        return asked > 0
 
     def _listen_loop(self) -> None:
         while self._hears and not self._ended.is_set():

@@ -13,6 +13,7 @@ from toc_sync.outbox.adoption import (
     newest_recorded,
     write_adopted,
 )
+from toc_sync.outbox.batches import advance, any_open_batch, cancel_batch, start_batch
 from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
@@ -46,9 +47,12 @@ __all__ = [
     "Unclear",
     "adopt",
     "adopted_record",
+    "advance",
     "announce",
     "any_lost",
+    "any_open_batch",
     "apply_taught",
+    "cancel_batch",
     "caution_about",
     "claim",
     "count_due",
@@ -85,6 +89,7 @@ __all__ = [
     "retry_doubts",
     "settle",
     "spend_token",
+    "start_batch",
     "survey",
     "sweep",
     "taught",

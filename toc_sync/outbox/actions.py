@@ -19,7 +19,8 @@ def log_action(
     done: bool,
     result: str,
     now: datetime,
+    batch_id: int | None = None,
 ) -> None:
     """Appends to the log of what people did; nothing is ever changed or removed there."""
-    values = {"at": now, "actor": actor, "action": action, "invoice_id": invoice_id}
+    values = {"at": now, "actor": actor, "action": action, "invoice_id": invoice_id, "batch_id": batch_id}
     conn.execute(actions.insert().values(values | {"reason": reason, "done": done, "result": result}))

@@ -24,23 +24,27 @@ def request_send(
     now: datetime,
     idempotent: bool = False,
     seen_attempts: int | None = None,
+    batch_id: int | None = None,
 ) -> Result:
     """Queues an invoice for sending now, if it may be sent; the refusal says why not.
 
     `seen_attempts` is how many tries the person saw: a second click that lands after the first one's answer is refused.
-    The invoice must have a record.
+    The invoice must have a record. `batch_id` names the batch that asks, if one does.
     """
     record = locked(conn, invoice.invoice_id)
     if api_response.is_success(invoice.api_response) and record["status"] != Status.SYNCING:
-        return refused_as_found(conn, record, invoice, actor, "retry", now, None)
+        return refused_as_found(conn, record, invoice, actor, "retry", now, None, batch_id=batch_id)
     refusal = _why_not(record, invoice, now=now, idempotent=idempotent, seen_attempts=seen_attempts)
     if refusal:
-        return logged(conn, record, actor, "retry", now, None, done=False, message=refusal)
+        return logged(conn, record, actor, "retry", now, None, done=False, message=refusal, batch_id=batch_id)
     waited = record["status"] == Status.QUEUED
     trigger = Trigger.SYNC if record["status"] == Status.NOT_SYNCED else Trigger.RETRY
-    queue(conn, record, invoice, trigger, actor, now)
+    queue(conn, record, invoice, trigger, actor, now, batch_id=batch_id)
     message = queued_message(conn, invoice, was_waiting=waited)
-    return logged(conn, record, actor, str(trigger), now, None, done=True, message=message, status=Status.QUEUED)
+    queued = Status.QUEUED
+    return logged(
+        conn, record, actor, str(trigger), now, None, done=True, message=message, status=queued, batch_id=batch_id
+    )
 
 
 def facts_of(record: Mapping[Any, Any], invoice: Invoice | None) -> policy.Facts:
@@ -86,6 +90,7 @@ def queue(
         "queued_at": now,
         "undelivered_tries": 0,  # a person's word starts the ladder of waits anew, and the count of automatic retries
         "doubt_retries": 0,
+        "batch_id": None,
         "open_doubt": None if trigger is Trigger.SEND_AGAIN else _doubt_to_settle(record),
     }
     update_record(conn, invoice.invoice_id, ended_values() | copies_of(invoice) | request | more, now=now)
@@ -108,7 +113,15 @@ def _doubt_to_settle(record: RowMapping) -> str | None:
 
 
 def refused_as_found(
-    conn: Connection, record: RowMapping, invoice: Invoice, actor: str, action: str, now: datetime, reason: str | None
+    conn: Connection,
+    record: RowMapping,
+    invoice: Invoice,
+    actor: str,
+    action: str,
+    now: datetime,
+    reason: str | None,
+    *,
+    batch_id: int | None = None,
 ) -> Result:
     """Refuses because a success stands in `api_response` already, and lets the record say so."""
     if record["status"] != Status.SYNCED:
@@ -116,7 +129,10 @@ def refused_as_found(
         values = synced_values(api_response.document_no(success), success, now=now)
         update_record(conn, invoice.invoice_id, values | {"api_fingerprint": invoice.api_fingerprint}, now=now)
     message = wording.refused_status(Status.SYNCED, None)
-    return logged(conn, record, actor, action, now, reason, done=False, message=message, status=Status.SYNCED)
+    synced = Status.SYNCED
+    return logged(
+        conn, record, actor, action, now, reason, done=False, message=message, status=synced, batch_id=batch_id
+    )
 
 
 def logged(
@@ -130,10 +146,19 @@ def logged(
     done: bool,
     message: str,
     status: Status | None = None,
+    batch_id: int | None = None,
 ) -> Result:
     """Writes down what was asked for and what came of it, and returns that."""
     invoice_id = record["invoice_id"]
     log_action(
-        conn, actor=actor, action=action, invoice_id=invoice_id, reason=reason, done=done, result=message, now=now
+        conn,
+        actor=actor,
+        action=action,
+        invoice_id=invoice_id,
+        reason=reason,
+        done=done,
+        result=message,
+        now=now,
+        batch_id=batch_id,
     )
     return Result(done=done, message=message, invoice_id=invoice_id, status=status or Status(record["status"]))

@@ -14,6 +14,7 @@ from toc_sync import deadlines, policy, wording
 from toc_sync.answer import clean_text
 from toc_sync.model import SENDABLE_INVOICE_STATUSES, ErrorKind, Status, fold
 from toc_sync.outbox.records import DELETED
+from toc_sync.tables import batch_items
 from toc_sync.tables import sync_records as records
 from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoiceOrder, InvoicePage, InvoiceRow, StatusSum
 from toc_sync.views_legal import UNSYNCED, DeadlineState, DueFilter, Finding
@@ -157,13 +158,16 @@ def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> Invoi
 
 
 def _matching(wanted: InvoiceFilter, now: datetime) -> Select[tuple[object, ...]]:
-    conditions = conditions_of(wanted, wording.day_of(now))
-    if wanted.old_doubts:
-        conditions.append(is_old_doubt(now))
-    query = select(*SHOWN).where(*conditions)
+    query = select(*SHOWN).where(*matches(wanted, now))
     if wanted.order is InvoiceOrder.DEADLINE:
         query = query.order_by(case((deadline_runs(), records.c.issue_deadline), else_=date.max))
     return query.order_by(records.c.invoice_id.desc())
+
+
+def matches(wanted: InvoiceFilter, now: datetime) -> list[ColumnElement[bool]]:
+    """Returns the conditions that a record matches a filter."""
+    conditions = conditions_of(wanted, wording.day_of(now))
+    return [*conditions, is_old_doubt(now)] if wanted.old_doubts else conditions
 
 
 def _of_any_status(wanted: InvoiceFilter) -> InvoiceFilter:
@@ -190,6 +194,8 @@ def conditions_of(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool
     if wanted.largest is not None:
         conditions.append(records.c.total_amount <= _storable(wanted.largest))
     conditions += _legal_conditions(wanted, today)
+    if wanted.batch_id is not None:
+        conditions.append(records.c.invoice_id.in_(_of_batch(wanted.batch_id)))
     conditions += [records.c.search_text.contains(word, autoescape=True) for word in searched_words(wanted.text)]
     return conditions
 
@@ -213,6 +219,10 @@ def deadline_runs() -> ColumnElement[bool]:
     """Returns the condition that a legal deadline runs: to be issued, and not in TOC Online."""
     is_known = records.c.issue_deadline.is_not(None)
     return and_(records.c.status.in_(UNSYNCED), _FINDINGS[Finding.TO_BE_ISSUED], is_known)
+
+
+def _of_batch(batch_id: int) -> Select[int]:
+    return select(batch_items.c.invoice_id).where(batch_items.c.batch_id == batch_id)
 
 
 def _storable(amount: Decimal) -> Decimal:
