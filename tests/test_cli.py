@@ -138,6 +138,10 @@ def test_an_impossible_invoice_is_one_sentence_and_sends_nothing(simple_desk, co
         pytest.param(["retry", "1", "--status", "failed"], id="retry of ids and of a filter"),
         pytest.param(["retry", "--since", "2026-13-01"], id="no date"),
         pytest.param(["retry", "--status", "lost"], id="an unknown status"),
+        pytest.param(["retry", "--status", "failed", "--recover-since", "2026-11-22"], id="a filter and a recovery"),
+        pytest.param(["retry", "--recover-until", "2026-11-22"], id="the end of no recovery"),
+        pytest.param(["retry", "--status", "failed", "--json"], id="JSON of what is done"),
+        pytest.param(["batch", "0"], id="no batch"),
         pytest.param(["worker", "--threads", "0"], id="no threads"),
         pytest.param(["create", "--order", "1", "--amount", "100"], id="an amount without its order"),
         pytest.param(["create", "--order", "1", "--amount", "1=5", "--amount", "1=6"], id="two amounts for one order"),
@@ -197,8 +201,11 @@ def test_retry_refuses_what_may_not_be_sent_and_says_why(desk, failed):
     ],
 )
 def test_retry_finds_by_filter(desk, failed, arguments, found):
-    lines = run("retry", *arguments, "--dry-run").stdout.splitlines()[:-1]
-    assert {int(line.split()[0]) for line in lines} == {failed[name] for name in found}
+    foretold = json.loads(run("retry", *arguments, "--dry-run", "--json").stdout)
+    may_be_sent = {failed[name] for name in found - {"doubt"}}
+    assert (foretold["matching"], foretold["would_be_sent"]) == (len(found), len(may_be_sent))
+    run("retry", *arguments)
+    assert {each for each, status in desk.statuses().items() if status == "queued"} == may_be_sent
 
 
 def test_a_dry_run_foretells_and_changes_nothing(desk, failed):

@@ -107,7 +107,7 @@ def named(refused: Refused) -> str:
 
 def started(batch_id: int, count: int) -> str:
     """Says that a batch goes its way."""
-    return f"Batch {batch_id} was started: {invoices(count)}. It goes on when you close this page."
+    return f"Batch {batch_id} was started: {invoices(count)}. It goes on by itself."
 
 
 def cancelled(batch_id: int, count: int) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL
 
-from tests.bench import adopting, creating, draining, idling, pages, sending, takeover
+from tests.bench import adopting, batching, creating, draining, idling, pages, sending, takeover
 from tests.postgres import ServerOfThisRun, fresh_database, server_url
 
 
@@ -89,8 +89,11 @@ def measure(database: str, url: Callable[[], str], invoices: int, adopt: int) ->
     yield row(what="An invoice with a low id gets its record within", measured=adopted.low_id_s, limit=60, unit="s")
     idle = idling.idle_percent(url(), Path.cwd())
     yield row(what="An idle worker: share of one core", measured=idle, limit=1, unit="%")
-    for page, milliseconds in pages.warm_ms(url(), invoices):
+    filled = url()
+    for page, milliseconds in pages.warm_ms(filled, invoices):
         yield row(what=f"Script of {page}, warm, {invoices:,} invoices (median)", measured=milliseconds, limit=50)
+    for act, milliseconds in batching.milliseconds(filled):
+        yield row(what=f"{act} of {batching.MATCHING:,} of {invoices:,} invoices", measured=milliseconds, limit=1_000)
 
 
 @contextmanager

@@ -11,14 +11,16 @@ import click
 
 from toc_sync import runtime
 from toc_sync.cli.alerts import alert_test
+from toc_sync.cli.batching import batch, batches, cancel_batch
 from toc_sync.cli.closing import month
 from toc_sync.cli.creating import create
 from toc_sync.cli.gatekeeping import distrust, gate, pause, resume
 from toc_sync.cli.knowing import activity
 from toc_sync.cli.presence import workers
 from toc_sync.cli.resolving import reopen, resolve
+from toc_sync.cli.retrying import retry
 from toc_sync.cli.running import sandbox, worker
-from toc_sync.cli.sending import retry, status, sync
+from toc_sync.cli.sending import status, sync
 from toc_sync.cli.setting_up import accept_function, check, init_db, seed
 from toc_sync.cli.teaching import refusals, teach, withdraw_refusal
 from toc_sync.cli.verifying import verify
@@ -54,6 +56,7 @@ def program(ctx: click.Context) -> None:
 
 SENDING = (create, sync, retry, resolve, reopen, status)
 CLOSING = (month,)
+BATCHES = (batches, batch, cancel_batch)
 STOPPING = (gate, pause, resume, distrust)
 KNOWING = (activity,)
 RUNNING = (worker, workers, sandbox)
@@ -61,5 +64,5 @@ TEACHING = (refusals, teach, withdraw_refusal)
 SETTING_UP = (init_db, seed, check, verify, accept_function)
 TELLING = (alert_test,)
 
-for command in (*SENDING, *CLOSING, *STOPPING, *KNOWING, *RUNNING, *TEACHING, *SETTING_UP, *TELLING):
+for command in (*SENDING, *BATCHES, *CLOSING, *STOPPING, *KNOWING, *RUNNING, *TEACHING, *SETTING_UP, *TELLING):
     program.add_command(command)

@@ -1,19 +1,14 @@
-"""`sync`, `retry` and `status`: send invoices, queue them again, and say where they stand."""
+"""`sync` and `status`: send invoices, and say where they stand."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import date, datetime
 
 import click
 
 from toc_sync import runtime, wording, wording_doubt
-from toc_sync.cli.common import ID_ARGUMENTS, REFUSED, InvoiceId, actor, exit_status, line_about
-from toc_sync.model import ErrorKind, Status, SyncState
-from toc_sync.views import InvoiceFilter, InvoiceRow
-
-DAY = click.DateTime(formats=["%Y-%m-%d"])
+from toc_sync.cli.common import ID_ARGUMENTS, InvoiceId, actor, exit_status, line_about
+from toc_sync.model import Status, SyncState
 
 
 @click.command(context_settings=ID_ARGUMENTS)
@@ -36,76 +31,6 @@ def send_and_say(invoice_id: int) -> Status:
     (state,) = runtime.current().states([invoice_id])
     click.echo(line_about(state, result))
     return state.status
-
-
-@click.command(context_settings=ID_ARGUMENTS)
-@click.argument("ids", nargs=-1, type=InvoiceId(), metavar="[ID...]")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in Status]),
-    help="With this status; default: failed.",
-)
-@click.option("--since", type=DAY, help="Dated this day or later (year-month-day).")
-@click.option("--until", type=DAY, help="Dated this day or earlier.")
-@click.option(
-    "--error-kind",
-    "kinds",
-    multiple=True,
-    type=click.Choice([kind.value for kind in ErrorKind]),
-    help="With this kind of error.",
-)
-@click.option("--dry-run", is_flag=True, help="Only say what would be queued, and what refused.")
-@click.pass_context
-def retry(
-    ctx: click.Context,
-    ids: tuple[int, ...],
-    statuses: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    kinds: tuple[str, ...],
-    *,
-    dry_run: bool,
-) -> None:
-    """Queue invoices again, by id or by filter.
-
-    A worker sends them; this command sends nothing itself. Exit status: 0 all were queued; 5 some were refused.
-    """
-    wanted = InvoiceFilter(
-        statuses=tuple(Status(status) for status in statuses),
-        error_kinds=tuple(ErrorKind(kind) for kind in kinds),
-        since=_day(since),
-        until=_day(until),
-    )
-    if bool(ids) == (wanted != InvoiceFilter()):
-        raise click.UsageError("Name invoices, or find them with --status, --since, --until or --error-kind.", ctx)
-    rows = _rows(ids, wanted)
-    queued = sum([_would_queue(row) if dry_run else _queue(row) for row in rows])
-    verb = "would be queued" if dry_run else "queued"
-    click.echo(f"{wording.invoices(queued)} {verb}, {len(rows) - queued:,} refused.")
-    ctx.exit(0 if queued == len(rows) else REFUSED)
-
-
-def _rows(ids: Sequence[int], wanted: InvoiceFilter) -> list[InvoiceRow]:
-    if ids:
-        return [runtime.current().invoice_detail(invoice_id).row for invoice_id in dict.fromkeys(ids)]
-    statuses = wanted.statuses or (Status.FAILED,)
-    return runtime.current().export_invoices(
-        InvoiceFilter(statuses=statuses, error_kinds=wanted.error_kinds, since=wanted.since, until=wanted.until)
-    )
-
-
-def _would_queue(row: InvoiceRow) -> bool:
-    why_not = row.why_not or wording.already_due()
-    click.echo(f"{row.invoice_id} {'would be queued' if row.can_retry else f'refused: {why_not}'}")
-    return row.can_retry
-
-
-def _queue(row: InvoiceRow) -> bool:
-    result = runtime.current().retry(row.invoice_id, actor=actor())
-    click.echo(f"{row.invoice_id} {'queued' if result.done else 'refused'}: {result.message}")
-    return result.done
 
 
 @click.command(context_settings=ID_ARGUMENTS)
@@ -152,7 +77,3 @@ def _facts(state: SyncState) -> dict[str, object]:
         "not_before": state.not_before.isoformat() if state.not_before else None,
         "document_no": state.document_no,
     }
-
-
-def _day(instant: datetime | None) -> date | None:
-    return instant.date() if instant else None
