@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import drawer, invoice_filters, invoice_table, new_invoice, resolve_many, taught
+from pages.parts import (
+    batch_dialog,
+    drawer,
+    invoice_filters,
+    invoice_table,
+    new_invoice,
+    recover,
+    resolve_many,
+    taught,
+)
 from pages.parts.download import download_button
 from pages.parts.header import header
 from pages.parts.live import live_page
@@ -13,6 +22,7 @@ header("Invoices")
 with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
     wanted = invoice_filters.draw()
     download_button(wanted)
+    recover.popover()
     new_invoice.button()
 live_page("invoices", lambda: invoice_table.draw(wanted))
 taught.draw()
@@ -20,5 +30,7 @@ if new_invoice.is_open():
     new_invoice.draw()
 elif resolve_many.is_open():
     resolve_many.draw(on_sent=invoice_table.ticks.clear)
+elif batch_dialog.is_open():
+    batch_dialog.draw()
 elif "invoice" in st.query_params:
     drawer.draw(st.query_params["invoice"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -35,11 +35,16 @@ def download_button(wanted: InvoiceFilter) -> None:
 
 
 def as_csv(rows: Iterable[InvoiceRow]) -> bytes:
-    """Returns the rows as CSV in UTF-8 with a byte order mark, without which spreadsheets misread accents."""
+    """Returns the rows of the invoice list as CSV."""
+    return csv_of(_HEADINGS, (_cells(row) for row in rows))
+
+
+def csv_of(headings: Sequence[str], lines: Iterable[Sequence[str | int]]) -> bytes:
+    """Returns lines as CSV in UTF-8 with a byte order mark, without which spreadsheets misread accents."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_HEADINGS)
-    writer.writerows(_cells(row) for row in rows)
+    writer.writerow(headings)
+    writer.writerows(lines)
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "replace")
 
 

@@ -17,6 +17,7 @@ from toc_sync.wording import STATUS_NAMES
 from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES, ORDER_NAMES, RULE
 
 LARGEST = 999_999_999.99
+MOST_BATCHES = 10**9
 OLD_DOUBTS = "old_doubts"
 STATUSES = {name: status for status, name in STATUS_NAMES.items()}
 DUES = {name: due for due, name in DUE_NAMES.items()}
@@ -34,6 +35,7 @@ _EMPTY: dict[str, object] = {
     OLD_DOUBTS: False,
     "due": None,
     "finding": None,
+    "batch": None,
 }
 
 
@@ -54,6 +56,7 @@ def draw() -> InvoiceFilter:
             "order": ORDERS.__contains__,
             "page": filters.is_page,
             OLD_DOUBTS: ("true", "false").__contains__,
+            "batch": filters.is_page,
         }
     )
     text = filters.search("q", "Number, payer, error or document number")
@@ -71,6 +74,9 @@ def draw() -> InvoiceFilter:
             "Only", list(FINDINGS), index=None, key="finding", bind="query-params", placeholder="All"
         )
         order = st.selectbox("Sort by", list(ORDERS), key="order", bind="query-params")
+        batch = st.number_input(
+            "Batch", min_value=1, max_value=MOST_BATCHES, value=None, step=1, key="batch", bind="query-params"
+        )
     wanted = InvoiceFilter(
         statuses=tuple(STATUSES[name] for name in names),
         since=since,
@@ -84,6 +90,7 @@ def draw() -> InvoiceFilter:
         due=DUES[due] if due else None,
         finding=FINDINGS[finding] if finding else None,
         order=ORDERS[order],
+        batch_id=batch,
     )
     if not is_empty(wanted):
         st.button("Clear filters", icon=":material/filter_alt_off:", key="clear_filters", on_click=clear)

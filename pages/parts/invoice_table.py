@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import acts, company, invoice_changes, invoice_filters, invoice_strip, paging, reads, resolve_many
+from pages.parts import (
+    acts,
+    batch_dialog,
+    company,
+    invoice_changes,
+    invoice_filters,
+    invoice_strip,
+    paging,
+    reads,
+    resolve_many,
+)
 from pages.parts.invoice_columns import as_frame, columns, names_of
 from pages.parts.ticks import Ticks
 from toc_sync import wording
@@ -37,7 +47,7 @@ def draw(wanted: InvoiceFilter) -> None:
         frame = as_frame(found, names, reads.sending().gate)
         ticks.table(found.rows, frame, columns(found), alt="Invoices")
     with bar:
-        _draw_bar(found, page)
+        _draw_bar(found, page, wanted)
 
 
 def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
@@ -52,13 +62,15 @@ def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
             )
 
 
-def _draw_bar(found: InvoicePage, page: int) -> None:
+def _draw_bar(found: InvoicePage, page: int, wanted: InvoiceFilter) -> None:
     rows = ticks.ticked()
     with st.container(horizontal=True, vertical_alignment="center", key="action_bar", gap="small"):
         if not rows:
             first = (page - 1) * PAGE_SIZE
             shown = f"{first + 1:,} to {first + len(found.rows):,} of {wording.invoices(found.total)}"
             st.caption(f"{shown}. Tick rows to send several at once.", width="content")
+            if wanted != InvoiceFilter():
+                batch_dialog.button(wanted, found.total)
             return
         drawn = {row.invoice_id for row in found.rows}
         elsewhere = sum(row.invoice_id not in drawn for row in rows)

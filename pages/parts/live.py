@@ -11,17 +11,18 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit_autorefresh import st_autorefresh  # type: ignore[import-untyped]
 
-from pages.parts import gate, reads, say
+from pages.parts import batch_progress, gate, reads, say
 from toc_sync import runtime
 
 BUSY_S = 1.0
 
 
 def live_page(name: str, body: Callable[[], None]) -> None:
-    """Draws the part of a page that ticks, below a banner where something keeps invoices from leaving."""
+    """Draws the part of a page that ticks, below what keeps invoices from leaving and how batches go."""
 
     def banner_and_body() -> None:
         gate.banner(reads.sending())
+        batch_progress.draw()
         body()
 
     live(name, banner_and_body)

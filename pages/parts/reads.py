@@ -15,6 +15,7 @@ from toc_sync import runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
 from toc_sync.views_activity import ActivityFilter, ActivityPage, Onlooker
+from toc_sync.views_batches import BatchView, Outage
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
@@ -23,6 +24,7 @@ MONTH_KEPT_S = 30.0
 """A month of tens of thousands of invoices takes a second to compare; it says as of when."""
 SOON = timedelta(minutes=1)
 _WATCHED = "_watched"
+_FOLLOWED = "_followed_batches"
 
 
 def invoices(wanted: InvoiceFilter, page: int) -> InvoicePage:
@@ -70,6 +72,16 @@ def onlookers(invoice_ids: tuple[int, ...]) -> tuple[Onlooker, ...]:
     return _onlookers(invoice_ids, *_key())
 
 
+def current_batches() -> tuple[BatchView, ...]:
+    """Returns the batches that are running, and the newest one that ended a short while ago."""
+    return _current_batches(*_key())
+
+
+def last_outage() -> Outage | None:
+    """Returns the newest time in which the function did not work, if it is recent."""
+    return _last_outage(*_key())
+
+
 def teams() -> tuple[Choice, ...]:
     """Returns all teams."""
     return _teams(*_key())
@@ -97,6 +109,22 @@ def teaching(invoice_id: int) -> TeachingPreview:
 
 def busy() -> bool:
     """Tells whether something that this person started is still on its way, or soon will be."""
+    return _follows_a_batch() or _watches_an_invoice()
+
+
+def _follows_a_batch() -> bool:
+    followed: set[int] = st.session_state.get(_FOLLOWED, set())
+    if not followed:
+        return False
+    try:
+        running = {batch.batch_id for batch in current_batches() if batch.is_running}
+    except DatabaseUnavailable:
+        return False
+    st.session_state[_FOLLOWED] = followed & running
+    return bool(followed & running)
+
+
+def _watches_an_invoice() -> bool:
     watched: set[int] = st.session_state.get(_WATCHED, set())
     if not watched:
         return False
@@ -115,6 +143,11 @@ def watch(invoice_id: int) -> None:
     st.session_state[_WATCHED] = st.session_state.get(_WATCHED, set()) | {invoice_id}
 
 
+def follow_batch(batch_id: int) -> None:
+    """Remembers that this person started a batch."""
+    st.session_state[_FOLLOWED] = st.session_state.get(_FOLLOWED, set()) | {batch_id}
+
+
 def _moves_soon(state: SyncState) -> bool:
     waits = state.not_before is not None and state.not_before > datetime.now(UTC) + SOON
     return state.on_its_way and not waits
@@ -122,7 +155,8 @@ def _moves_soon(state: SyncState) -> bool:
 
 def _key(least_s: float = 1.0) -> tuple[int, int]:
     environment = runtime.current().environment
-    slice_s = 1.0 if st.session_state.get(_WATCHED) else max(1.0, environment.refresh_s / 3)
+    is_curious = st.session_state.get(_WATCHED) or st.session_state.get(_FOLLOWED)
+    slice_s = 1.0 if is_curious else max(1.0, environment.refresh_s / 3)
     return runtime.current().version, int(time.time() // max(least_s, slice_s))
 
 
@@ -169,6 +203,16 @@ def _onlookers(invoice_ids: tuple[int, ...], version: int, slice_no: int) -> tup
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
 def _sending(version: int, slice_no: int) -> Sending:
     return runtime.current().sending()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _current_batches(version: int, slice_no: int) -> tuple[BatchView, ...]:
+    return runtime.current().current_batches()
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _last_outage(version: int, slice_no: int) -> Outage | None:
+    return runtime.current().last_outage()
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)

@@ -1,0 +1,80 @@
+"""The morning after an outage: everything that was created or failed in a stretch of time."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import streamlit as st
+
+from pages.parts import batch_dialog, reads, say
+from toc_sync import wording, wording_batches
+from toc_sync.views_batches import Selection
+
+_FROM, _TO = "recover_from", "recover_to"
+
+
+def popover() -> None:
+    """Draws the button; what it opens asks for the time."""
+    with st.popover("Recover since…", icon=":material/history:", key="recover"):
+        st.markdown("**Everything created or failed in a time**  \nYou see first what would be sent.")
+        _draw_presets()
+        _draw_moment("From", _FROM, "00:00")
+        _draw_moment("To (empty: now)", _TO, "24:00")
+        st.button(
+            "Show what would be sent", type="primary", icon=":material/search:", key="recover_show", on_click=_ask
+        )
+
+
+def _draw_presets() -> None:
+    outage = reads.last_outage()
+    st.button("Since midnight", key="recover_midnight", width="stretch", on_click=_ask_since_midnight)
+    st.button("Last 24 hours", key="recover_day", width="stretch", on_click=_ask_last_day)
+    if outage:
+        until = outage.until or _now()
+        name = wording_batches.outage(outage.since, until)
+        st.button(name, key="recover_outage", width="stretch", on_click=_recover, args=(outage.since, until))
+
+
+def _draw_moment(label: str, key: str, default: str) -> None:
+    left, right = st.columns([3, 2])
+    left.date_input(label, value=None, max_value=_today(), format="YYYY-MM-DD", key=f"{key}_day")
+    right.time_input("Time", value=None, key=f"{key}_time", help=f"In Lisbon's time; empty means {default}.")
+
+
+def _ask_since_midnight() -> None:
+    _recover(_at(_today(), time.min), _now())
+
+
+def _ask_last_day() -> None:
+    _recover(_now() - timedelta(days=1), _now())
+
+
+def _ask() -> None:
+    begin, end = _typed(_FROM, time.min), _typed(_TO, time.max) or _now()
+    if begin is None:
+        say.later("Choose the day from which on to recover.", good=False)
+    elif end <= begin:
+        say.later(wording_batches.NO_INTERVAL, good=False)
+    else:
+        _recover(begin, end)
+
+
+def _recover(since: datetime, until: datetime) -> None:
+    batch_dialog.ask(Selection.created_or_failed(since, until))
+
+
+def _typed(key: str, default: time) -> datetime | None:
+    day: date | None = st.session_state.get(f"{key}_day")
+    return _at(day, st.session_state.get(f"{key}_time") or default) if day else None
+
+
+def _at(day: date, moment: time) -> datetime:
+    return datetime.combine(day, moment, tzinfo=wording.ZONE).astimezone(UTC)
+
+
+def _today() -> date:
+    return _now().astimezone(wording.ZONE).date()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
