@@ -17,9 +17,9 @@ from types import FrameType
 
 from sqlalchemy import Connection
 
-from toc_sync import deadlines, outbox, signals, sync, wording
+from toc_sync import batching, deadlines, outbox, signals, sync, wording
 from toc_sync.adopting import Adoption
-from toc_sync.database import current_time, queueing_time, reading, writing
+from toc_sync.database import current_time, reading, writing
 from toc_sync.model import VERSION, DatabaseUnavailable, GateState, Refusal
 
 POLL_S = 1.0
@@ -132,16 +132,11 @@ class Worker:
                 self._ended.wait(POLL_S)
 
     def _advance_batches(self) -> bool:
-        with reading(self._engine) as conn:
-            if not outbox.any_open_batch(conn):
-                return False
-        with writing(self._engine) as conn:
-            idempotent = self._sender.rules.idempotent
-            asked = outbox.advance(conn, now=queueing_time(conn), idempotent=idempotent)
-        if asked:
-            self._on_change()
-            self.wake()
-        return asked > 0
+        if not batching.advance(self._engine, idempotent=self._sender.rules.idempotent):
+            return False
+        self._on_change()
+        self.wake()
+        return True
 
     def _listen_loop(self) -> None:
         while self._hears and not self._ended.is_set():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from toc_sync import outbox, status, wording_batches
+from toc_sync import batching, outbox, status, wording_batches
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.model import Result
@@ -50,8 +50,7 @@ class BatchVerbs:
 
     def advance(self) -> int:
         """Asks for the next invoices of open batches, as every worker does; returns how many it went through."""
-        with writing(self._engine) as conn:
-            gone_through = outbox.advance(conn, now=queueing_time(conn), idempotent=self._idempotent)
+        gone_through = batching.advance(self._engine, idempotent=self._idempotent)
         if gone_through:
             self._changed()
         return gone_through
