@@ -16,7 +16,7 @@ from pages.parts import (
 )
 from pages.parts.download import download_button
 from pages.parts.header import header
-from pages.parts.live import live_page
+from pages.parts.live import INVOICES, live_page
 
 header("Invoices")
 with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="toolbar"):
     download_button(wanted)
     recover.popover()
     new_invoice.button()
-live_page("invoices", lambda: invoice_table.draw(wanted))
+live_page(INVOICES, lambda: invoice_table.draw(wanted))
 taught.draw()
 if new_invoice.is_open():
     new_invoice.draw()

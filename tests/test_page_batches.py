@@ -164,11 +164,12 @@ def test_afterwards_one_line_says_what_came_of_it_and_leads_to_its_invoices(offi
     for each in ids:
         office.runtime.send_now(each, actor="the office")
     office.runtime.batches.advance()
-    at = visit()
+    at = overview()
     assert plain("Batch 1 by ana is done: 2 synced.") in texts(at)
     link = next(link.proto for link in at.get("page_link") if link.proto.label == "Show its invoices")
     assert link.query_string == "batch=1"
     assert listed(visit(batch="1")) == ["A 2", "A 1"]
+    assert listed(press(visit(q="OTHER"), "Show its invoices")) == ["A 2", "A 1"]
 
 
 def test_the_results_can_be_read_in_a_spreadsheet(office):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import download, reads, say
+from pages.parts import download, invoice_filters, reads, say
 from pages.parts.who import actor
 from toc_sync import runtime, wording_batches
 from toc_sync.views_batches import BatchItem, BatchView
@@ -13,20 +13,20 @@ INVOICES = "invoices.py"
 _HEADINGS = ("Position", "Id", "Number", "Total", "Currency", "Result", "Document number", "Error", "Answer")
 
 
-def draw() -> None:
-    """Draws what there is to say about batches; nothing where there is nothing."""
+def draw(*, above_list: bool) -> None:
+    """Draws what there is to say about batches; nothing where there is nothing. `above_list`: on the list's own page."""
     for batch in reads.current_batches():
         if batch.is_running:
-            _draw_running(batch)
+            _draw_running(batch, above_list=above_list)
         else:
-            _draw_ended(batch)
+            _draw_ended(batch, above_list=above_list)
 
 
-def _draw_running(batch: BatchView) -> None:
+def _draw_running(batch: BatchView, *, above_list: bool) -> None:
     with st.container(border=True, gap="xsmall", key=f"batch_{batch.batch_id}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f":material/playlist_play: **{say.plain(wording_batches.headline(batch))}**", width="stretch")
-            _link(batch)
+            _draw_way(batch, above_list=above_list)
             st.button(
                 "Cancel",
                 icon=":material/cancel:",
@@ -40,10 +40,10 @@ def _draw_running(batch: BatchView) -> None:
         st.progress(batch.share, text=say.plain(" · ".join(filter(None, said))))
 
 
-def _draw_ended(batch: BatchView) -> None:
+def _draw_ended(batch: BatchView, *, above_list: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"batch_{batch.batch_id}"):
         st.caption(f":material/playlist_add_check: {say.plain(wording_batches.ended(batch))}", width="stretch")
-        _link(batch)
+        _draw_way(batch, above_list=above_list)
         st.download_button(
             "Results",
             data=lambda: _as_csv(batch.batch_id),
@@ -57,14 +57,15 @@ def _draw_ended(batch: BatchView) -> None:
         )
 
 
-def _link(batch: BatchView) -> None:
-    st.page_link(
-        INVOICES,
-        label="Show its invoices",
-        icon=":material/filter_alt:",
-        query_params={"batch": str(batch.batch_id)},
-        width="content",
-    )
+def _draw_way(batch: BatchView, *, above_list: bool) -> None:
+    """Draws the way to the batch's invoices: a link to a page changes nothing where the page is open already."""
+    label, icon = "Show its invoices", ":material/filter_alt:"
+    if above_list:
+        key = f"show_batch_{batch.batch_id}"
+        show = invoice_filters.show_batch
+        st.button(label, icon=icon, type="tertiary", key=key, on_click=show, args=(batch.batch_id,))
+    else:
+        st.page_link(INVOICES, label=label, icon=icon, query_params={"batch": str(batch.batch_id)}, width="content")
 
 
 @say.safely

@@ -120,6 +120,12 @@ def clear() -> None:
     st.rerun()
 
 
+def show_batch(batch_id: int) -> None:
+    """Asks for the invoices of a batch and nothing else (a callback)."""
+    st.session_state.update(_EMPTY | {"batch": batch_id})
+    st.rerun()
+
+
 def toggle_status(status: Status) -> None:
     """Adds a status to the filter, or takes it out (a callback)."""
     name, chosen = STATUS_NAMES[status], st.session_state.get("status", [])

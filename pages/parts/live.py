@@ -15,6 +15,7 @@ from pages.parts import batch_progress, gate, reads, say
 from toc_sync import runtime
 
 BUSY_S = 1.0
+INVOICES = "invoices"
 
 
 def live_page(name: str, body: Callable[[], None]) -> None:
@@ -22,7 +23,7 @@ def live_page(name: str, body: Callable[[], None]) -> None:
 
     def banner_and_body() -> None:
         gate.banner(reads.sending())
-        batch_progress.draw()
+        batch_progress.draw(above_list=name == INVOICES)
         body()
 
     live(name, banner_and_body)
