@@ -28,14 +28,14 @@ from tests.core import (
     run_all,
 )
 from tests.live_app import wait_until
-from toc_sync import outbox, status
+from toc_sync import outbox, status, wording_batches
 from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.model import ErrorKind, Result, Status
 from toc_sync.outbox.batches import ASKED_AHEAD, PUT_BACK
 from toc_sync.tables import batch_items, batches, gate_log, sync_actions, sync_records, sync_workers
 from toc_sync.verbs.batches import BatchVerbs
 from toc_sync.views import InvoiceFilter
-from toc_sync.views_batches import BatchPreview, BatchView, ItemState, Outage, Selection
+from toc_sync.views_batches import BatchPreview, BatchView, ItemState, Outage, Pace, Selection
 from toc_sync.worker import Worker
 
 FAILED = Selection.matching(InvoiceFilter(statuses=(Status.FAILED,)))
@@ -171,6 +171,20 @@ def test_the_expected_time_follows_from_threads_and_answers(desk, threads, per_i
     desk.execute(sync_workers.insert().values(name="alive", threads=threads, **seen))
     desk.execute(sync_workers.insert().values(name="gone", threads=9, started_at=LONG_AGO, last_seen_at=LONG_AGO))
     assert preview(desk, FAILED, per_issuer=per_issuer).duration_s == seconds
+
+
+def test_while_the_sending_is_stopped_nobody_knows_how_long_it_takes(desk):
+    failed(desk)
+    desk.execute(sync_workers.insert().values(name="w", threads=2, started_at=desk.now(), last_seen_at=desk.now()))
+    assert "with 2 threads" in wording_batches.expected(*_expectation(desk))
+    with writing(desk.engine) as conn:
+        outbox.pause(conn, actor="ana", reason="maintenance", now=current_time(conn))
+    assert wording_batches.expected(*_expectation(desk)) == "Sending is stopped at present: they wait until it goes on."
+
+
+def _expectation(desk: Desk) -> tuple[float | None, Pace]:
+    found = preview(desk, FAILED)
+    return found.duration_s, found.pace
 
 
 def test_recovering_finds_what_was_created_or_failed_in_the_window_and_nothing_else(desk):

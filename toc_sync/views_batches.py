@@ -65,10 +65,14 @@ class Pace:
 
     threads: int
     answer_s: float | None
+    is_open: bool = True
+    """Whether invoices may leave at all."""
 
     def seconds_for(self, count: int) -> float | None:
-        """Returns how long `count` invoices take; None where nothing is alive or nothing was answered yet."""
-        return count * self.answer_s / self.threads if self.threads and self.answer_s is not None else None
+        """Returns how long `count` invoices take; None where nothing is sending or nothing was answered yet."""
+        if not self.is_open or not self.threads or self.answer_s is None:
+            return None
+        return count * self.answer_s / self.threads
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,8 @@ def resolve_instead(count: int) -> str:
 
 def expected(seconds: float | None, pace: Pace) -> str:
     """Says how long it is going to take."""
+    if not pace.is_open:
+        return "Sending is stopped at present: they wait until it goes on."
     if not pace.threads:
         return "Nothing is sending at present: they wait until a worker is alive."
     if seconds is None:

@@ -63,7 +63,7 @@ def _shut() -> None:
 def _draw_preview(asked: Selection) -> None:
     preview = runtime.current().preview_batch(asked)
     st.caption(say.plain(preview.description))
-    st.subheader(say.plain(wording_batches.would_be_sent(preview)), anchor=False)
+    st.markdown(f"**{say.plain(wording_batches.would_be_sent(preview))}**")
     if preview.count:
         duration = wording_batches.expected(preview.duration_s, preview.pace)
         st.markdown(f"{say.plain(wording_batches.order(preview))}  \n{say.plain(duration)}")

@@ -10,6 +10,9 @@ from pages.parts import batch_dialog, reads, say
 from toc_sync import wording, wording_batches
 from toc_sync.views_batches import Selection
 
+EARLIER = timedelta(minutes=10)
+"""The sending stops only after several answers that failed: these belong to the outage too."""
+
 _FROM, _TO = "recover_from", "recover_to"
 
 
@@ -32,7 +35,8 @@ def _draw_presets() -> None:
     if outage:
         until = outage.until or _now()
         name = wording_batches.outage(outage.since, until)
-        st.button(name, key="recover_outage", width="stretch", on_click=_recover, args=(outage.since, until))
+        begin = outage.since - EARLIER
+        st.button(name, key="recover_outage", width="stretch", on_click=_recover, args=(begin, until))
 
 
 def _draw_moment(label: str, key: str, default: str) -> None:

@@ -2,6 +2,7 @@
 
 The database decides about each invoice at the moment it is asked for, by the checks of a single Retry. Only so many are
 asked for ahead of the sending: what is created meanwhile need not wait for a long batch, and cancelling it is quick.
+Locks come in the order batch, item, record.
 """
 
 from __future__ import annotations

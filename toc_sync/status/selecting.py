@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, case, 
 
 from toc_sync import policy, wording, wording_batches
 from toc_sync.model import SENDABLE_INVOICE_STATUSES, Status
+from toc_sync.outbox import read_gate
 from toc_sync.outbox.records import DELETED
 from toc_sync.status.invoices import matches
 from toc_sync.status.overview import read_presence
@@ -68,7 +70,8 @@ def read_pace(conn: Connection, *, now: datetime) -> Pace:
     threads = sum(worker.threads for worker in read_presence(conn, now=now) if worker.alive)
     answered = select(attempts.c.duration_ms).where(attempts.c.duration_ms.is_not(None))
     newest = conn.execute(answered.order_by(attempts.c.finished_at.desc()).limit(LOOKED_AT_ANSWERS)).scalars().all()
-    return Pace(threads=threads, answer_s=statistics.median(newest) / 1000 if newest else None)
+    answer_s = statistics.median(newest) / 1000 if newest else None
+    return Pace(threads=threads, answer_s=answer_s, is_open=read_gate(conn).is_open)
 
 
 def _capped(conn: Connection, found: Subquery, pace: Pace, per_issuer: int) -> Pace:
@@ -77,7 +80,7 @@ def _capped(conn: Connection, found: Subquery, pace: Pace, per_issuer: int) -> P
         return pace
     issuers = func.count(func.coalesce(found.c.issuer_team_id, 0).distinct())
     count: int = conn.execute(select(issuers).where(found.c.is_sendable == 1)).scalar_one()
-    return Pace(threads=min(pace.threads, per_issuer * count), answer_s=pace.answer_s)
+    return replace(pace, threads=min(pace.threads, per_issuer * count))
 
 
 def _found(selection: Selection, now: datetime, *, idempotent: bool) -> Subquery:
