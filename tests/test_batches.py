@@ -36,6 +36,7 @@ from toc_sync.tables import batch_items, batches, gate_log, sync_actions, sync_r
 from toc_sync.verbs.batches import BatchVerbs
 from toc_sync.views import InvoiceFilter
 from toc_sync.views_batches import BatchPreview, BatchView, ItemState, Outage, Pace, Selection
+from toc_sync.views_legal import DueFilter, Finding
 from toc_sync.worker import Worker
 
 FAILED = Selection.matching(InvoiceFilter(statuses=(Status.FAILED,)))
@@ -245,6 +246,8 @@ FILTERS = st.builds(
     text=st.sampled_from(["", "camara", "A-"]),
     smallest=st.sampled_from([None, Decimal("123.00"), Decimal(200)]),
     old_doubts=st.booleans(),
+    due=st.sampled_from([None, *DueFilter]),
+    finding=st.sampled_from([None, None, *Finding]),
 )
 
 

@@ -13,6 +13,7 @@ from toc_sync.model import Status
 from toc_sync.views import InvoiceFilter, Refused
 from toc_sync.views_batches import BatchItem, BatchKind, BatchPreview, BatchView, ItemState, Pace, Selection
 from toc_sync.wording import FOR_LONG, KIND_NAMES, STATUS_NAMES, amounts, clock_time, day_and_time, invoices, money
+from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES
 
 NOTHING_TO_SEND = "None of these may be sent now, so nothing was started."
 NO_INTERVAL = "The end of the time must come after its beginning."
@@ -47,6 +48,8 @@ def _filter(wanted: InvoiceFilter) -> str:
         f"from {wanted.smallest:,.2f}" if wanted.smallest is not None else "",
         f"up to {wanted.largest:,.2f}" if wanted.largest is not None else "",
         f"“{wanted.text}”" if wanted.text else "",
+        f"deadline: {DUE_NAMES[wanted.due].lower()}" if wanted.due else "",
+        FINDING_NAMES[wanted.finding].lower() if wanted.finding else "",
         f"of batch {wanted.batch_id}" if wanted.batch_id is not None else "",
     ]
     return ", ".join(part for part in parts if part) or "All invoices"

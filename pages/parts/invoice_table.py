@@ -69,7 +69,7 @@ def _draw_bar(found: InvoicePage, page: int, wanted: InvoiceFilter) -> None:
             first = (page - 1) * PAGE_SIZE
             shown = f"{first + 1:,} to {first + len(found.rows):,} of {wording.invoices(found.total)}"
             st.caption(f"{shown}. Tick rows to send several at once.", width="content")
-            if wanted != InvoiceFilter():
+            if not invoice_filters.is_empty(wanted):
                 batch_dialog.button(wanted, found.total)
             return
         drawn = {row.invoice_id for row in found.rows}
