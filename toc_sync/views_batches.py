@@ -105,6 +105,14 @@ class Started:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchResult:
+    """What cancelling a batch did, or why it was refused, as one sentence for a person."""
+
+    done: bool
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchView:
     """A batch as it stands: how many of its invoices wait, were asked for (by status now), refused or cancelled."""
 

@@ -20,7 +20,7 @@ from toc_sync.outbox.requests import request_send
 from toc_sync.tables import batch_items as items
 from toc_sync.tables import batches
 from toc_sync.tables import sync_records as records
-from toc_sync.views_batches import BatchKind, ItemState
+from toc_sync.views_batches import BatchKind, BatchResult, ItemState
 
 ASKED_AHEAD = 200
 """How many invoices of a batch wait in the queue at once."""
@@ -90,7 +90,7 @@ def advance(conn: Connection, *, now: datetime, idempotent: bool, at_most: int =
     return gone_through
 
 
-def cancel_batch(conn: Connection, batch_id: int, *, actor: str, now: datetime) -> Result:
+def cancel_batch(conn: Connection, batch_id: int, *, actor: str, now: datetime) -> BatchResult:
     """Stops a batch: what was not asked for is not sent, what was and is not claimed yet is put back as it was.
 
     What is on the wire ends normally.
@@ -98,9 +98,9 @@ def cancel_batch(conn: Connection, batch_id: int, *, actor: str, now: datetime) 
     query = select(batches).where(batches.c.id == batch_id).with_for_update()
     batch = conn.execute(query).mappings().one_or_none()
     if batch is None:
-        return Result(done=False, message=wording_batches.unknown_batch(batch_id))
+        return BatchResult(done=False, message=wording_batches.unknown_batch(batch_id))
     if batch["finished_at"] or batch["cancelled_at"]:
-        return Result(done=False, message=wording_batches.is_over(batch_id))
+        return BatchResult(done=False, message=wording_batches.is_over(batch_id))
     changed = {"state": ItemState.CANCELLED, "message": wording_batches.CANCELLED_ITEM}
     of_batch = items.c.batch_id == batch_id
     conn.execute(items.update().where(of_batch, items.c.state == ItemState.WAITING).values(changed))
@@ -112,7 +112,7 @@ def cancel_batch(conn: Connection, batch_id: int, *, actor: str, now: datetime) 
     cancelled = select(func.count()).select_from(items).where(of_batch, items.c.state == ItemState.CANCELLED)
     message = wording_batches.cancelled(batch_id, conn.execute(cancelled).scalar_one())
     _log(conn, batch_id, actor, "cancel_batch", None, message, now)
-    return Result(done=True, message=message)
+    return BatchResult(done=True, message=message)
 
 
 def _room(conn: Connection, batch_id: int, now: datetime) -> int:
@@ -139,7 +139,7 @@ def _pick(conn: Connection, batch_id: int, at_most: int) -> list[RowMapping]:
 def _ask(conn: Connection, item: RowMapping, actor: str, now: datetime, *, idempotent: bool) -> None:
     batch_id = item["batch_id"]
     invoice = billing.read_invoice(conn, item["invoice_id"])
-    result = Result(done=False, message=wording.not_needed(None))
+    result = Result(done=False, message=wording.not_needed(None), invoice_id=item["invoice_id"])
     if invoice:
         seen = item["seen_attempts"]
         result = request_send(

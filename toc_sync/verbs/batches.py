@@ -10,9 +10,8 @@ from sqlalchemy import Engine
 from toc_sync import batching, outbox, status, wording_batches
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, queueing_time, reading, writing
-from toc_sync.model import Result
 from toc_sync.typed import cleaned_reason
-from toc_sync.views_batches import BatchKind, Selection, Started
+from toc_sync.views_batches import BatchKind, BatchResult, Selection, Started
 
 log = logging.getLogger("toc_sync")
 
@@ -55,7 +54,7 @@ class BatchVerbs:
             self._changed()
         return gone_through
 
-    def cancel(self, batch_id: int, *, actor: str) -> Result:
+    def cancel(self, batch_id: int, *, actor: str) -> BatchResult:
         """Stops a batch: what was not sent yet goes back to where it was; what is on the wire ends normally."""
         with writing(self._engine) as conn:
             result = outbox.cancel_batch(conn, batch_id, actor=clean_text(actor), now=queueing_time(conn))
