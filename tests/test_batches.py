@@ -462,6 +462,17 @@ def test_what_a_person_asked_for_after_its_try_is_not_taken_back(desk):
     assert (record["status"], record["requested_by"]) == (Status.QUEUED, "rui")
 
 
+def test_what_was_tried_and_never_arrived_keeps_its_next_try(desk):
+    invoice_id = failed(desk)
+    batch_id = start(desk)
+    advance(desk)
+    desk.settle(desk.claim(invoice_id), UNDELIVERED)
+    verbs(desk).cancel(batch_id, actor="ana")
+    assert desk.record(invoice_id)["status"] == Status.QUEUED
+    found = view(desk, batch_id)
+    assert (found.cancelled, found.is_running) == (0, False), "a cancelled batch does not wait for it"
+
+
 def test_cancelling_while_others_ask_and_claim_leaves_nothing_half_done(desk):
     ids = [failed(desk) for _ in range(24)]
     batch_id = start(desk)

@@ -168,12 +168,10 @@ def _not_claimed(conn: Connection, batch_id: int) -> list[RowMapping]:
 
 
 def _still_asked() -> tuple[ColumnElement[bool], ...]:
-    # The instant too: a person may have asked for it once more after its try.
     return (
         records.c.status == Status.QUEUED,
         records.c.batch_id == items.c.batch_id,
         records.c.attempt_count == items.c.seen_attempts,
-        records.c.queued_at == items.c.asked_at,
     )
 
 
