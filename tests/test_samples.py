@@ -20,6 +20,7 @@ from toc_sync.refusals import shipped_refusals
 from toc_sync.samples.chronicle import JITTER, WAITS_S
 from toc_sync.sandbox import Behaviour
 from toc_sync.tables import (
+    error_groups,
     invoice_orders,
     issued_client_invoices,
     issued_invoice_orders,
@@ -97,8 +98,9 @@ def test_really_sending_would_have_left_the_same_behind(engine):
     seeded_records = {record["invoice_id"]: record for record in rows_of(engine, sync_records)}
     seeded_invoices = rows_of(engine, issued_client_invoices)
     seeded_actions = rows_of(engine, sync_actions)
+    seeded_groups = groups_of(engine)
     with writing(engine) as conn:
-        for table in (sync_records, sync_attempts, sync_actions):
+        for table in (sync_records, sync_attempts, sync_actions, error_groups):
             conn.execute(delete(table))
         sent_here = issued_client_invoices.c.id.in_(attempts)
         conn.execute(update(issued_client_invoices).where(sent_here).values(api_response=null()))
@@ -109,6 +111,16 @@ def test_really_sending_would_have_left_the_same_behind(engine):
         assert comparable(replayed_records[invoice_id]) == comparable(record), invoice_id
     assert rows_of(engine, issued_client_invoices) == seeded_invoices
     assert actions_of(rows_of(engine, sync_actions)) == actions_of(seeded_actions)
+    assert groups_of(engine) == seeded_groups
+    groups = {attempt["request_id"]: attempt["error_group"] for each in attempts.values() for attempt in each}
+    seeded_of = sorted(str(group) for group in groups.values())
+    assert sorted(str(attempt["error_group"]) for attempt in rows_of(engine, sync_attempts)) == seeded_of
+
+
+def groups_of(engine: Engine) -> set[tuple]:
+    return {
+        (row["key"], row["error_kind"], row["refusal"], row["normal_form"]) for row in rows_of(engine, error_groups)
+    }
 
 
 def replay(conn, record: dict, attempts: list[dict]) -> None:

@@ -136,3 +136,17 @@ class Adoption:
                 left = outbox.count_missing(conn)
             log.info("adopting count=%s left=%s", self._adopted, left)
             self._tell_at = time.monotonic() + TELL_EVERY_S
+
+
+def group_older(engine: Engine, refusals: Sequence[Refusal], *, goes_on: Callable[[], bool]) -> int:
+    """Gives failures of earlier versions their groups, for at most `STEP_S` and as long as `goes_on` says."""
+    until, total = time.monotonic() + STEP_S, 0
+    while goes_on() and time.monotonic() < until:
+        with reading(engine) as conn:
+            if not outbox.has_ungrouped(conn, now=current_time(conn)):
+                break
+        with writing(engine) as conn:
+            total += outbox.group_older(conn, outbox.known_refusals(conn, refusals), now=current_time(conn))
+    if total:
+        log.info("grouped count=%s", total)
+    return total

@@ -18,7 +18,7 @@ from types import FrameType
 from sqlalchemy import Connection
 
 from toc_sync import batching, deadlines, outbox, signals, sync, wording
-from toc_sync.adopting import Adoption
+from toc_sync.adopting import Adoption, group_older
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import VERSION, DatabaseUnavailable, GateState, Refusal
 
@@ -190,6 +190,7 @@ class Worker:
             changed += self._adoption.step(goes_on=lambda: self._claiming)
             if self._is_time("sweep", SWEEP_EVERY_S):
                 changed += self._sweep()
+                changed += group_older(self._engine, self._refusals, goes_on=lambda: self._claiming)
         if changed:
             self._on_change()
             self.wake()

@@ -18,6 +18,7 @@ from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
 from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume
+from toc_sync.outbox.groups import group_older, has_ungrouped, note_on_group
 from toc_sync.outbox.observe import find_observable, observe_recent, survey, sweep
 from toc_sync.outbox.onlookers import look, look_away
 from toc_sync.outbox.presence import announce, withdraw
@@ -64,6 +65,8 @@ __all__ = [
     "facts_of",
     "find_observable",
     "find_obstacle",
+    "group_older",
+    "has_ungrouped",
     "know_database",
     "known_refusals",
     "lock_record",
@@ -75,6 +78,7 @@ __all__ = [
     "mind_gate",
     "missing_records",
     "newest_recorded",
+    "note_on_group",
     "observe_recent",
     "open_after_check",
     "pause",

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from toc_sync import billing
 from toc_sync.database import is_postgresql
 from toc_sync.model import Refusal
+from toc_sync.outbox.groups import remember_groups_of
 from toc_sync.outbox.records import adopted_record
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import sync_records as records
@@ -73,6 +74,11 @@ def write_adopted(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Writes records that `missing_records` returned; where somebody else was faster, theirs stays."""
     if not rows:
         return
+    _insert(conn, rows)
+    remember_groups_of(conn, rows, now=rows[0]["created_at"])
+
+
+def _insert(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     if not is_postgresql(conn):
         conn.execute(sqlite.insert(records).on_conflict_do_nothing(), list(rows))
         return

@@ -13,7 +13,9 @@ from toc_sync import api_response, policy, wording
 from toc_sync.billing import fingerprint_of
 from toc_sync.database import is_postgresql
 from toc_sync.deadlines import issue_deadline
+from toc_sync.grouping import group_of_record
 from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger, fold
+from toc_sync.outbox.groups import remember_group, remember_groups_of
 from toc_sync.tables import creation_tokens
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import sync_attempts as attempts
@@ -61,7 +63,9 @@ def enqueue(conn: Connection, invoice: Invoice, *, actor: str, now: datetime) ->
 def adopt(conn: Connection, invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> None:
     """Writes the record of an invoice that has none, as its `api_response` says; somebody else's record stays."""
     insert = postgresql.insert(records) if is_postgresql(conn) else sqlite.insert(records)
-    conn.execute(insert.on_conflict_do_nothing(), adopted_record(invoice, refusals, now=now))
+    record = adopted_record(invoice, refusals, now=now)
+    if conn.execute(insert.on_conflict_do_nothing().returning(records.c.invoice_id), record).first():
+        remember_groups_of(conn, [record], now=now)
 
 
 def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> dict[str, Any]:
@@ -70,6 +74,8 @@ def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: dateti
     unknown = dict.fromkeys(("document_no", "synced_at", "success_value", "last_attempt_at", "open_doubt"))
     values = new_record(invoice, now) | unknown | reading_of(invoice, refusals, now=now)
     values["doubt_since"] = (values["last_attempt_at"] or now) if values["status"] == Status.IN_DOUBT else None
+    group = group_of_record(values)
+    values["error_group"] = group.key if group else None
     return values | {"search_text": searchable(*(values[column.name] for column in _SEARCHED))}
 
 
@@ -138,10 +144,14 @@ def current_status(conn: Connection, invoice_id: int) -> Status:
 
 
 def update_record(conn: Connection, invoice_id: int, values: dict[str, Any], *, now: datetime) -> None:
-    """Changes a record; what can be searched follows, and since when it has been in doubt."""
+    """Changes a record; what can be searched follows, since when it has been in doubt, and its group of errors.
+
+    Who gives a status that needs attention gives kind, error and refusal with it.
+    """
     where = records.c.invoice_id == invoice_id
     if "status" in values:
-        values = values | {"doubt_since": _doubt_since(Status(values["status"]), now)}
+        group = remember_group(conn, group_of_record(values), now=now)
+        values = values | {"doubt_since": _doubt_since(Status(values["status"]), now), "error_group": group}
     conn.execute(records.update().where(where).values(values | {"updated_at": now}))
     if values.keys() & {column.name for column in _SEARCHED}:
         texts = conn.execute(select(*_SEARCHED).where(where)).one()
@@ -165,7 +175,8 @@ def _change(conn: Connection, statement: Update, record: RowMapping, values: dic
     after = dict(record) | values
     if "status" in values:
         is_in_doubt = values["status"] == Status.IN_DOUBT
-        values = values | {"doubt_since": (record["doubt_since"] or now) if is_in_doubt else None}
+        group = remember_group(conn, group_of_record(after), now=now)
+        values = values | {"doubt_since": (record["doubt_since"] or now) if is_in_doubt else None, "error_group": group}
     followed = {"search_text": searchable(*(after[column.name] for column in _SEARCHED)), "updated_at": now}
     conn.execute(statement, values | followed | {"wanted": record["invoice_id"]})
 

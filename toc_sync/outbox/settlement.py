@@ -12,8 +12,10 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, func, select
 
 from toc_sync import api_response, billing, policy, wording
+from toc_sync.grouping import Group, group_of
 from toc_sync.model import Claim, ErrorKind, Outcome, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import Record, follow, possible_duplicate
+from toc_sync.outbox.groups import remember_group
 from toc_sync.outbox.records import ended_values, lock_record, update_locked, update_settled, write_record_again
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
@@ -58,7 +60,8 @@ def settle(
 ) -> Settled:
     """Writes the outcome of a claim; losing a race is silence, not an error."""
     record = lock_record(conn, claimed.invoice_id)
-    closing = _closing(verdict, evidence, now)
+    group = group_of(verdict.error_kind, verdict.refusal, verdict.error)
+    closing = _closing(verdict, evidence, group, now)
     is_known = _close_open_attempt(conn, claimed, closing)
     if not is_known:
         attempt = _lock_attempt(conn, claimed)
@@ -67,6 +70,7 @@ def settle(
         _close_again(conn, claimed, attempt, closing)
         is_known = attempt is not None
     exists, previous = billing.lock_api_response(conn, claimed.invoice_id)
+    remember_group(conn, group, now=now)
     record = record or _write_record_again(conn, claimed, now)
     if record is None:
         return _settled(claimed, None, changed=True, warning=wording.ORPHAN_ATTEMPT)
@@ -166,7 +170,7 @@ def _concerns(record: RowMapping, claimed: Claim, verdict: Verdict, *, is_known:
     return status in (Status.QUEUED, Status.FAILED, Status.NOT_SYNCED)  # a doubt about another request stays
 
 
-def _closing(verdict: Verdict, evidence: Evidence, now: datetime) -> dict[str, object]:
+def _closing(verdict: Verdict, evidence: Evidence, group: Group | None, now: datetime) -> dict[str, object]:
     return {
         "finished_at": now,
         "outcome": verdict.outcome,
@@ -177,6 +181,7 @@ def _closing(verdict: Verdict, evidence: Evidence, now: datetime) -> dict[str, o
         "duration_ms": evidence.duration_ms,
         "response_headers": dict(evidence.headers) if evidence.headers else None,
         "response_body": evidence.body,
+        "error_group": group.key if group else None,
     }
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import Column, Connection, Table, func, select
 from toc_sync import installation
 from toc_sync.billing import fingerprint_of
 from toc_sync.database import is_postgresql
+from toc_sync.outbox.groups import remember_older_groups
 from toc_sync.samples.chronicle import live_through
 from toc_sync.samples.company import FirstIds, invent_invoices, project_rows, team_rows
 from toc_sync.samples.ledger import Rows, write_down
@@ -60,7 +61,9 @@ def seed(conn: Connection, *, now: datetime, invoices: int = 60) -> Mapping[int,
     _insert(conn, invoice_orders, [order.row() for order in ordered.orders])
     _insert(conn, issued_invoice_orders, ordered.allocations)
     for start in range(0, len(histories), AT_ONCE):
-        _write(conn, [write_down(history) for history in histories[start : start + AT_ONCE]])
+        rows = [write_down(history) for history in histories[start : start + AT_ONCE]]
+        _write(conn, rows)
+        remember_older_groups(conn, [seen for each in rows for seen in each.groups])
     _let_ids_go_on(conn)
     installation.set_marker(conn, installation.SAMPLES, "yes")
     return {

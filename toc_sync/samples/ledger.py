@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from toc_sync import api_response, wording
+from toc_sync.grouping import Group, group_of, group_of_record
 from toc_sync.model import Invoice, Outcome, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import follow
 from toc_sync.outbox.records import adopted_record, ended_values, new_record, searchable, synced_values
@@ -36,6 +37,8 @@ class Rows:
     record: dict[str, Any]
     attempts: list[dict[str, Any]]
     actions: list[dict[str, Any]]
+    groups: list[tuple[Group, datetime]]
+    """What went wrong, and when."""
 
 
 def write_down(history: History) -> Rows:
@@ -51,18 +54,22 @@ def _adopted(history: History) -> Rows:
     }.get(history.sample.story.elsewhere or Elsewhere.NOTHING)
     invoice = replace(history.sample.invoice, api_response=found)
     record = adopted_record(invoice, shipped_refusals(), now=history.known_at)
-    return Rows(invoice=_invoice_row(invoice), record=_whole(record), attempts=[], actions=[])
+    group = group_of_record(record)
+    groups = [(group, history.known_at)] if group else []
+    return Rows(invoice=_invoice_row(invoice), record=_whole(record), attempts=[], actions=[], groups=groups)
 
 
 def _sent_here(history: History) -> Rows:
     sample = history.sample
     record = _whole(new_record(sample.invoice, sample.created_at) | {"queued_at": sample.created_at})
     found: object = None
-    attempts, actions = [], []
+    attempts, actions, groups = [], [], []
     for step in history.steps:
         answer = step.answer or _issued(history, step)
         record, found = _settled(record, step, answer.verdict, found)
-        attempts.append(_attempt_row(step, answer))
+        group = group_of(answer.verdict.error_kind, answer.verdict.refusal, answer.verdict.error)
+        attempts.append(_attempt_row(step, answer) | {"error_group": group.key if group else None})
+        groups += [(group, step.finished_at)] if group else []
         if step.claimed.trigger in STARTED_BY:
             actions.append(_request_row(step))
     if sample.story.declared:
@@ -75,8 +82,10 @@ def _sent_here(history: History) -> Rows:
         actions.append(_declaration_row(history, by))
     texts = (record[name] for name in ("invoice_number", "payer", "document_no", "error"))
     record["search_text"] = searchable(*texts)
+    group = group_of_record(record)
+    record["error_group"] = group.key if group else None
     invoice = _invoice_row(sample.invoice) | {"api_response": found}
-    return Rows(invoice=invoice, record=record, attempts=attempts, actions=actions)
+    return Rows(invoice=invoice, record=record, attempts=attempts, actions=actions, groups=groups)
 
 
 def _whole(record: dict[str, Any]) -> dict[str, Any]:
