@@ -35,6 +35,7 @@ from toc_sync.views import (
     Sending,
 )
 from toc_sync.views_batches import BatchItem, BatchPreview, BatchView, Outage, Selection
+from toc_sync.views_groups import ErrorGroup
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
@@ -168,6 +169,11 @@ class Reads:
         with self._reading() as (conn, now):
             close = status.read_month(conn, month, now=now)
             write_workbook(target, close, status.month_invoices(conn, month))
+
+    def error_groups(self) -> tuple[ErrorGroup, ...]:
+        """Returns what went wrong with the invoices that need attention, those with most invoices first."""
+        with self._reading() as (conn, now):
+            return status.read_groups(conn, outbox.known_refusals(conn, self.refusals), now=now)
 
     def sending(self) -> Sending:
         """Returns whether anything is sending: which programs are alive, and the gate."""

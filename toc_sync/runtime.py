@@ -36,6 +36,7 @@ from toc_sync.typed import cleaned_reason, wrong_document_no
 from toc_sync.verbs import teaching
 from toc_sync.verbs.batches import BatchVerbs
 from toc_sync.verbs.gate import GateVerbs
+from toc_sync.verbs.groups import GroupVerbs
 from toc_sync.verbs.onlookers import OnlookerVerbs
 from toc_sync.views_teaching import TeachingResult
 from toc_sync.worker import Worker
@@ -55,6 +56,7 @@ class Runtime(Reads):
         self.gate = GateVerbs(engine, self.changed)
         self.onlookers = OnlookerVerbs(engine)
         self.batches = BatchVerbs(engine, self.changed, idempotent=settings.toc_function_is_idempotent)
+        self.groups = GroupVerbs(engine, self.changed)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""
         self._worker: Worker | None = None

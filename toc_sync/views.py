@@ -46,6 +46,8 @@ class InvoiceFilter:
     largest: Decimal | None = None
     old_doubts: bool = False
     """Only what has been in doubt for too long; compared with the time of the reading."""
+    error_group: str | None = None
+    """Only what needs attention for this reason: the key of a group of errors."""
     due: DueFilter | None = None
     finding: Finding | None = None
     order: InvoiceOrder = InvoiceOrder.NEWEST

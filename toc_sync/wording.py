@@ -122,6 +122,7 @@ ACTION_NAMES = {
     "withdraw_refusal": "A taught answer was withdrawn",
     "batch": "Batch",
     "cancel_batch": "Cancel batch",
+    "note_group": "Note on a group of errors",
 }
 
 FOUND = "Found it in TOC Online."

@@ -181,6 +181,8 @@ def conditions_of(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool
         conditions.append(records.c.status.in_(wanted.statuses))
     if wanted.error_kinds:
         conditions.append(records.c.error_kind.in_(wanted.error_kinds))
+    if wanted.error_group is not None:
+        conditions.append(records.c.error_group == wanted.error_group)
     if wanted.since:
         conditions.append(records.c.invoice_date >= wanted.since)
     if wanted.until:
