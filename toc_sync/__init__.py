@@ -84,9 +84,11 @@ def sync_invoice_with_toc(invoice_id: int, *, actor: str = "script") -> Result:
 def retry_sync_invoice_with_toc(invoice_id: int, *, actor: str = "script") -> Result:
     """Queues an invoice for the workers and returns at once; on a waiting invoice it means "now".
 
-    Refuses, with the reason as `message`, what may not be sent. Raises InvalidInvoiceId or UnknownInvoice.
+    Refuses, with the reason as `message`, what may not be sent. A refused invoice that nobody corrected is sent, unlike
+    from a page, which asks first: a script means what it says. The message then says so. Raises InvalidInvoiceId or
+    UnknownInvoice.
     """
-    return _runtime().retry(invoice_id, actor=actor)
+    return _runtime().retry(invoice_id, actor=actor, although_unchanged=True)
 
 
 def get_invoice_toc_sync_status(invoice_id: int) -> SyncState:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select, Text, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, bindparam, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, array
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from toc_sync.model import Invoice
 from toc_sync.tables import issued_client_invoices as invoices
+from toc_sync.tables import issued_invoice_orders as allocations
 from toc_sync.tables import teams
 
 _issuer, _payer = teams.alias("issuer"), teams.alias("payer")
@@ -36,6 +38,15 @@ def read_invoice(conn: Connection, invoice_id: int) -> Invoice | None:
     return as_invoice(row) if row else None
 
 
+def read_to_send(conn: Connection, invoice_id: int) -> tuple[Invoice | None, str | None]:
+    """Returns the same with a fingerprint of all that is sent: the invoice, its allocations, its issuer and payer.
+
+    Equal fingerprints of two readings say that nobody changed anything in between.
+    """
+    row = conn.execute(_AS_SENT[conn.dialect.name], {"wanted": invoice_id}).mappings().one_or_none()
+    return (as_invoice(row), row["sent_fingerprint"]) if row else (None, None)
+
+
 def as_invoice(row: Mapping[Any, Any]) -> Invoice:
     """Returns a row of `select_invoices` as a value."""
     return Invoice(invoice_id=row["id"], **{name: row[name] for name in _NAMES})
@@ -46,9 +57,36 @@ def fingerprint_of(column: Any) -> Any:
     return func.md5(cast(column, Text))
 
 
+_MOVES_BY_ITSELF = ("api_response", "updated_at", "pdf_path")
+"""Columns that change although nobody corrects anything."""
+
+
+def _print_on_postgresql() -> ColumnElement[str]:
+    """Whole rows: columns that we do not know, a tax number among the teams for example, count too."""
+
+    def whole(table: Any) -> ColumnElement[Any]:
+        return func.to_jsonb(table.table_valued()).op("-")(cast(array(_MOVES_BY_ITSELF), ARRAY(Text)))
+
+    lines = select(func.jsonb_agg(aggregate_order_by(whole(allocations), allocations.c.id)))
+    lines = lines.where(allocations.c.issued_invoice_id == invoices.c.id)
+    parts = func.jsonb_build_array(whole(invoices), whole(_issuer), whole(_payer), lines.scalar_subquery())
+    return func.md5(cast(parts, Text))
+
+
+def _print_on_sqlite() -> ColumnElement[str]:
+    def whole(table: FromClause) -> ColumnElement[Any]:
+        return func.json_array(*(column for column in table.columns if column.name not in _MOVES_BY_ITSELF))
+
+    # Those of one invoice come out in the order of their ids.
+    lines = select(func.json_group_array(whole(allocations))).where(allocations.c.issued_invoice_id == invoices.c.id)
+    return func.md5(func.json_array(whole(invoices), whole(_issuer), whole(_payer), lines.scalar_subquery()))
+
+
 # Built once: every claim and every request reads an invoice, and building a query takes as long as the database does.
 _THIS = invoices.c.id == bindparam("wanted")
 _ONE = select_invoices().where(_THIS)
+_PRINTS = {"postgresql": _print_on_postgresql(), "sqlite": _print_on_sqlite()}
+_AS_SENT = {name: _ONE.add_columns(found.label("sent_fingerprint")) for name, found in _PRINTS.items()}
 _LOCKED = select(invoices.c.api_response).where(_THIS).with_for_update()
 _WRITTEN = invoices.update().where(_THIS)
 

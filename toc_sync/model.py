@@ -255,6 +255,8 @@ class Result:
     message: str
     invoice_id: int
     status: Status | None = None
+    needs_confirmation: bool = False
+    """Refused once only: asking again, on purpose, is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,17 @@ def retried_at(facts: Facts, *, retries: int) -> datetime | None:
     return facts.last_attempt_at + DOUBT_RETRY_AFTER
 
 
+def is_unchanged(
+    status: Status, error_kind: str | None, *, sent_fingerprint: str | None, fingerprint: str | None
+) -> bool:
+    """Tells whether a refused invoice is as it was when it was refused, as far as can be seen from here.
+
+    After any other failure (set-up, never delivered) what has to change lies where nobody here can look.
+    """
+    was_refused = status is Status.FAILED and error_kind == ErrorKind.REJECTED
+    return was_refused and sent_fingerprint is not None and sent_fingerprint == fingerprint
+
+
 def locked_until(facts: Facts, *, now: datetime) -> datetime | None:
     """Returns until when Sync is locked because the other application may still be sending, or None."""
     if facts.invoice_created_at is None:

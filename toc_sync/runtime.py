@@ -95,10 +95,27 @@ class Runtime(Reads):
         self.changed()
         return invoice_id
 
-    def retry(self, invoice_id: object, *, actor: str, seen_attempts: int | None = None) -> Result:
-        """Queues an invoice for sending and wakes the worker. Raises InvalidInvoiceId or UnknownInvoice."""
+    def retry(
+        self,
+        invoice_id: object,
+        *,
+        actor: str,
+        seen_attempts: int | None = None,
+        although_unchanged: bool = False,
+    ) -> Result:
+        """Queues an invoice for sending and wakes the worker. Raises InvalidInvoiceId or UnknownInvoice.
+
+        One that was refused and not corrected since is sent `although_unchanged` only; the answer asks for that.
+        """
         number = parse_invoice_id(invoice_id)
-        result = sync.request_send(self.engine, number, self._rules(), actor=actor, seen_attempts=seen_attempts)
+        result = sync.request_send(
+            self.engine,
+            number,
+            self._rules(),
+            actor=actor,
+            seen_attempts=seen_attempts,
+            only_if_changed=not although_unchanged,
+        )
         log.info("retry invoice=%s done=%s actor=%r message=%r", number, result.done, actor, result.message)
         self.changed()
         return result

@@ -115,15 +115,30 @@ def _made_before(conn: Connection, token: str, now: datetime) -> int | None:
 
 
 def request_send(
-    engine: Engine, invoice_id: int, rules: Rules, *, actor: str, seen_attempts: int | None = None
+    engine: Engine,
+    invoice_id: int,
+    rules: Rules,
+    *,
+    actor: str,
+    seen_attempts: int | None = None,
+    only_if_changed: bool = False,
 ) -> Result:
-    """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice."""
+    """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice.
+
+    With `only_if_changed` a refused invoice that nobody corrected needs confirmation first.
+    """
     with writing(engine) as conn:
         now = queueing_time(conn)
         invoice = _existing(conn, invoice_id)
         outbox.adopt(conn, invoice, outbox.known_refusals(conn, rules.refusals, for_share=True), now=now)
         return outbox.request_send(
-            conn, invoice, actor=clean_text(actor), now=now, idempotent=rules.idempotent, seen_attempts=seen_attempts
+            conn,
+            invoice,
+            actor=clean_text(actor),
+            now=now,
+            idempotent=rules.idempotent,
+            seen_attempts=seen_attempts,
+            only_if_changed=only_if_changed,
         )
 
 

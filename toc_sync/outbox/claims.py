@@ -56,11 +56,12 @@ def claim(
         record = _choose_probe(conn, gate, now) if invoice_id is None else None
     if record is None:
         return None
-    invoice = billing.read_invoice(conn, record["invoice_id"])
+    invoice, fingerprint = billing.read_to_send(conn, record["invoice_id"])
     if dropped := _drop(conn, record, invoice, refusals, now):
         return dropped
     assert invoice is not None  # _drop drops what is gone
-    return _open_attempt(conn, record, invoice, gate, worker=worker, lease_s=lease_s, now=now)
+    as_sent = copies_of(invoice) | {"sent_fingerprint": fingerprint}
+    return _open_attempt(conn, record, as_sent, gate, worker=worker, lease_s=lease_s, now=now)
 
 
 def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) -> int:
@@ -161,7 +162,14 @@ def _drop(
 
 
 def _open_attempt(
-    conn: Connection, record: RowMapping, invoice: Invoice, gate: Gate, *, worker: str, lease_s: float, now: datetime
+    conn: Connection,
+    record: RowMapping,
+    as_sent: dict[str, Any],
+    gate: Gate,
+    *,
+    worker: str,
+    lease_s: float,
+    now: datetime,
 ) -> Claim:
     claimed = Claim(
         invoice_id=record["invoice_id"],
@@ -193,5 +201,5 @@ def _open_attempt(
         "last_attempt_at": now,
         "not_before": None,
     } | waited_for(record, gate)
-    update_locked(conn, record, copies_of(invoice) | claim_values, now=now)
+    update_locked(conn, record, as_sent | claim_values, now=now)
     return claimed

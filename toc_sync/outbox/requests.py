@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
-from toc_sync import api_response, policy, wording, wording_gate
-from toc_sync.model import Invoice, Result, Status, Trigger, UnknownInvoice
+from toc_sync import api_response, billing, policy, wording, wording_gate, wording_groups
+from toc_sync.model import ErrorKind, Invoice, Result, Status, Trigger, UnknownInvoice
 from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.gate import read_gate
 from toc_sync.outbox.records import copies_of, ended_values, lock_record, synced_values, update_record
@@ -25,9 +26,11 @@ def request_send(
     idempotent: bool = False,
     seen_attempts: int | None = None,
     batch_id: int | None = None,
+    only_if_changed: bool = False,
 ) -> Result:
     """Queues an invoice for sending now, if it may be sent; the refusal says why not.
 
+    With `only_if_changed` one that was refused and not corrected since is refused too, and needs confirmation.
     `seen_attempts` is how many tries the person saw: a second click that lands after the first one's answer is refused.
     The invoice must have a record. `batch_id` names the batch that asks, if one does.
     """
@@ -37,10 +40,17 @@ def request_send(
     refusal = _why_not(record, invoice, now=now, idempotent=idempotent, seen_attempts=seen_attempts)
     if refusal:
         return logged(conn, record, actor, "retry", now, None, done=False, message=refusal, batch_id=batch_id)
+    unchanged = _is_unchanged(conn, record)
+    if unchanged and only_if_changed:
+        message = wording_groups.UNCHANGED
+        refused = logged(conn, record, actor, "retry", now, None, done=False, message=message, batch_id=batch_id)
+        return replace(refused, needs_confirmation=True)
     waited = record["status"] == Status.QUEUED
     trigger = Trigger.SYNC if record["status"] == Status.NOT_SYNCED else Trigger.RETRY
     queue(conn, record, invoice, trigger, actor, now, batch_id=batch_id)
     message = queued_message(conn, invoice, was_waiting=waited)
+    if unchanged:
+        message = wording_groups.sent_unchanged(message)
     queued = Status.QUEUED
     return logged(
         conn, record, actor, str(trigger), now, None, done=True, message=message, status=queued, batch_id=batch_id
@@ -77,6 +87,18 @@ def _why_not(
     if seen_attempts is not None and record["attempt_count"] != seen_attempts:
         return wording.tried_meanwhile()
     return None
+
+
+def _is_unchanged(conn: Connection, record: RowMapping) -> bool:
+    if record["error_kind"] != ErrorKind.REJECTED:  # spares the others a query
+        return False
+    _, fingerprint = billing.read_to_send(conn, record["invoice_id"])
+    return policy.is_unchanged(
+        Status(record["status"]),
+        record["error_kind"],
+        sent_fingerprint=record["sent_fingerprint"],
+        fingerprint=fingerprint,
+    )
 
 
 def queue(
