@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import new_invoice, overview_charts, overview_counts, overview_tables, reads, say
+from pages.parts import error_groups, new_invoice, overview_charts, overview_counts, overview_tables, reads, say
 from pages.parts.header import header
 from pages.parts.live import live_page
 from toc_sync import wording
@@ -33,6 +33,7 @@ def draw() -> None:
         )
         return
     overview_counts.draw(overview)
+    error_groups.draw()
     left, right = st.columns([2, 1])
     with left.container(border=True, height="stretch", key="activity"):
         st.subheader(
@@ -67,3 +68,4 @@ def say_whether_everything_is_there(overview: Overview) -> None:
 
 header("Overview")
 live_page("overview", draw)
+error_groups.dialogs()

@@ -21,6 +21,8 @@ class TeachingPreview:
     form: str = ""
     """All that such an answer says, with what differs between them in angle brackets."""
     suggested_name: str = ""
+    suggested_remedy: str = ""
+    suggested_fixer: Fixer = Fixer.FINANCE
     past_answers: int = 0
     objections: tuple[str, ...] = ()
     count: int = 0

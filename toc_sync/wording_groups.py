@@ -46,6 +46,14 @@ def named_in(error: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:3]
 
 
+def retry_anyway(count: int, name: str = "", why: str | None = None) -> str:
+    """Asks whether to send what nobody corrected; `why` is what it was refused for."""
+    if count > 1:
+        return f"Nothing about {count:,} of these invoices has changed since they were refused. Retry them anyway?"
+    refused = f": {why.rstrip('.')}." if why else "."
+    return f"Nothing about {name or 'this invoice'} has changed since it was refused{refused} Retry anyway?"
+
+
 def sent_unchanged(message: str) -> str:
     """Says what became of a Retry that went through although nothing was corrected."""
     return f"{message} {UNCHANGED}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from toc_sync.model import Fixer
 from toc_sync.wording import invoices
 
 NOT_IN_DOUBT = "Only an invoice in doubt has an answer that can be taught."
@@ -23,6 +25,33 @@ NAME_NEEDED = "Give the answer a name, of at most 60 characters."
 REMEDY_NEEDED = "Say what a person has to do before pressing Retry."
 REASON_NEEDED = "Say how you know that nothing was issued."
 WITHDRAWAL_REASON_NEEDED = "Say why it is withdrawn."
+
+
+_REMEDIES: tuple[tuple[str, str, Fixer], ...] = (
+    (
+        r"licen|token|access|acesso|autentic|credencia|permiss",
+        "Check the function's access to TOC Online, then press Retry.",
+        Fixer.ADMINISTRATOR,
+    ),
+    (
+        r"\bnif\b|contribuinte|\bvat number|tax number",
+        "Correct the tax number that the answer names, then press Retry.",
+        Fixer.FINANCE,
+    ),
+    (r"cliente|customer", "Correct the customer's data that the answer names, then press Retry.", Fixer.FINANCE),
+    (r"serie\b|series\b", "Put the document series in order in TOC Online, then press Retry.", Fixer.FINANCE),
+    (r"\biva\b|isenc|\btaxa\b|\bvat\b", "Correct the VAT that the answer names, then press Retry.", Fixer.FINANCE),
+    (r"\bdata\b|\bdate\b", "Correct the date that the answer names, then press Retry.", Fixer.FINANCE),
+)
+"""Looked for in folded texts; the first that fits."""
+
+
+def suggested_remedy(form: str) -> tuple[str, Fixer]:
+    """Returns what to do about an answer, and who does it, to start with: a person reads it over."""
+    for pattern, remedy, fixer in _REMEDIES:
+        if re.search(pattern, form):
+            return remedy, fixer
+    return "Correct what the answer names, then press Retry.", Fixer.FINANCE
 
 
 def already_known(name: str) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.parts import acts, company, history, life, reopen, resolve, say
 from pages.parts.facts import facts
 from pages.parts.live import live
-from toc_sync import runtime, wording, wording_legal
+from toc_sync import runtime, wording, wording_groups, wording_legal
 from toc_sync.model import ErrorKind, Status
 from toc_sync.views import InvoiceDetail, InvoiceRow
 
@@ -117,16 +117,21 @@ def _draw_failed(detail: InvoiceDetail) -> None:
     st.error(f"**Failed{kind}.** {wording.STATUS_MEANINGS[Status.FAILED]}", icon=wording.STATUS_ICONS[Status.FAILED])
     if row.error:
         st.code(row.error, language=None, wrap_lines=True)
-    _draw_remedy(detail.refusal, row.error_kind)
+    remedy = _draw_remedy(detail.refusal, row.error_kind)
+    if row.error_kind is ErrorKind.REJECTED and (named := wording_groups.named_in(row.error)):
+        st.markdown(f"**Named in the answer:** {', '.join(f'**{say.plain(words)}**' for words in named)}")
     _draw_send(row, "Retry", ":material/refresh:")
+    acts.ask_about_unchanged("drawer", row.invoice_id, why=remedy or row.error)
 
 
-def _draw_remedy(refusal: str | None, kind: ErrorKind | None) -> None:
+def _draw_remedy(refusal: str | None, kind: ErrorKind | None) -> str | None:
+    """Draws what to do, and returns what a recognised refusal asks for."""
     remedy = runtime.current().remedy(refusal)
     if remedy is not None:
         st.markdown(f"**What to do:** {say.plain(remedy.remedy)}  \n**Who:** {wording.FIXER_NAMES[remedy.fixer]}.")
     elif kind is not None:
         st.markdown(f"**What to do:** {wording.KIND_ADVICE[kind]}")
+    return remedy.remedy if remedy else None
 
 
 def _draw_not_synced(row: InvoiceRow) -> None:

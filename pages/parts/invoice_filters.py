@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
 import streamlit as st
 
-from pages.parts import filters, reads
-from toc_sync import wording_doubt
+from pages.parts import filters, reads, say
+from toc_sync import wording_doubt, wording_groups
 from toc_sync.model import Status
 from toc_sync.views import InvoiceFilter, InvoiceOrder
 from toc_sync.wording import STATUS_NAMES
@@ -19,6 +20,7 @@ from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES, ORDER_NAMES, RULE
 LARGEST = 999_999_999.99
 MOST_BATCHES = 10**9
 OLD_DOUBTS = "old_doubts"
+ERROR_GROUP = "error_group"
 STATUSES = {name: status for status, name in STATUS_NAMES.items()}
 DUES = {name: due for due, name in DUE_NAMES.items()}
 FINDINGS = {name: finding for finding, name in FINDING_NAMES.items()}
@@ -57,6 +59,7 @@ def draw() -> InvoiceFilter:
             "page": filters.is_page,
             OLD_DOUBTS: ("true", "false").__contains__,
             "batch": filters.is_page,
+            ERROR_GROUP: _is_group,
         }
     )
     text = filters.search("q", "Number, payer, error or document number")
@@ -77,6 +80,7 @@ def draw() -> InvoiceFilter:
         batch = st.number_input(
             "Batch", min_value=1, max_value=MOST_BATCHES, value=None, step=1, key="batch", bind="query-params"
         )
+    group = _error_group()
     wanted = InvoiceFilter(
         statuses=tuple(STATUSES[name] for name in names),
         since=since,
@@ -87,11 +91,14 @@ def draw() -> InvoiceFilter:
         smallest=smallest,
         largest=largest,
         old_doubts=old_doubts,
+        error_group=group,
         due=DUES[due] if due else None,
         finding=FINDINGS[finding] if finding else None,
         order=ORDERS[order],
         batch_id=batch,
     )
+    if group:
+        _draw_error_group(group)
     if not is_empty(wanted):
         st.button("Clear filters", icon=":material/filter_alt_off:", key="clear_filters", on_click=clear)
     return wanted
@@ -117,6 +124,7 @@ def address(wanted: InvoiceFilter) -> Mapping[str, str | list[str]]:
 def clear() -> None:
     """Empties all filters (a callback)."""
     st.session_state.update(_EMPTY)
+    st.query_params.pop(ERROR_GROUP, None)
     st.rerun()
 
 
@@ -130,6 +138,32 @@ def toggle_status(status: Status) -> None:
     """Adds a status to the filter, or takes it out (a callback)."""
     name, chosen = STATUS_NAMES[status], st.session_state.get("status", [])
     st.session_state["status"] = [each for each in chosen if each != name] if name in chosen else [*chosen, name]
+    st.rerun()
+
+
+def _error_group() -> str | None:
+    """Returns the group that the address asks for; no widget holds it, because nobody chooses it here."""
+    key: str | None = st.query_params.get(ERROR_GROUP)
+    return key if key and _is_group(key) else None
+
+
+def _is_group(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{12}", text) is not None
+
+
+def _draw_error_group(key: str) -> None:
+    name = next((group.name for group in reads.error_groups() if group.key == key), wording_groups.GONE)
+    st.button(
+        f"Only {say.plain(name)}",
+        icon=":material/close:",
+        key="clear_error_group",
+        help="Show invoices whatever went wrong with them.",
+        on_click=_forget_error_group,
+    )
+
+
+def _forget_error_group() -> None:
+    st.query_params.pop(ERROR_GROUP, None)
     st.rerun()
 
 

@@ -37,6 +37,7 @@ def draw(wanted: InvoiceFilter) -> None:
     if found.total == 0:
         _say_that_there_is_nothing(wanted)
         return
+    acts.ask_about_unchanged("list")
     bar, table, foot = st.container(), st.container(), st.container()
     with foot:
         page = paging.choose(PAGE, found.total, width=PAGES_PX)

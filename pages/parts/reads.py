@@ -16,6 +16,7 @@ from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
 from toc_sync.views_activity import ActivityFilter, ActivityPage, Onlooker
 from toc_sync.views_batches import BatchView, Outage
+from toc_sync.views_groups import ErrorGroup
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
@@ -50,6 +51,11 @@ def months() -> tuple[date, ...]:
 def month(month: date) -> MonthClose:
     """Returns how a month stands."""
     return _month(month, *_key(MONTH_KEPT_S))
+
+
+def error_groups() -> tuple[ErrorGroup, ...]:
+    """Returns what went wrong with the invoices that need attention."""
+    return _error_groups(*_key())
 
 
 def orders(wanted: OrderFilter, page: int) -> OrderPage:
@@ -183,6 +189,11 @@ def _months(version: int, slice_no: int) -> tuple[date, ...]:
 @st.cache_data(ttl=KEEP_S, max_entries=50, show_spinner=False)
 def _month(month: date, version: int, slice_no: int) -> MonthClose:
     return runtime.current().month(month)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)
+def _error_groups(version: int, slice_no: int) -> tuple[ErrorGroup, ...]:
+    return runtime.current().error_groups()
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)

@@ -28,9 +28,16 @@ def button(rows: Sequence[InvoiceRow]) -> None:
         key="not_there_selected",
         disabled=not any(row.can_resolve for row in rows),
         help="For invoices in doubt: you looked them up, and none is there. You see first what would be sent again.",
-        on_click=_open,
+        on_click=open_for,
         args=(rows,),
     )
+
+
+def open_for(rows: Sequence[InvoiceRow]) -> None:
+    """Opens the dialog for these invoices (a callback)."""
+    st.session_state[_ASKED] = {row.invoice_id: acts.name_of(row) for row in rows}
+    st.session_state[_ANSWER] = None
+    st.rerun()
 
 
 def is_open() -> bool:
@@ -46,12 +53,6 @@ def draw(*, on_sent: Callable[[], None]) -> None:
         live("not_there", lambda: _draw_preview(st.session_state.get(_ASKED) or {}, on_sent))
 
     dialog()
-
-
-def _open(rows: Sequence[InvoiceRow]) -> None:
-    st.session_state[_ASKED] = {row.invoice_id: acts.name_of(row) for row in rows}
-    st.session_state[_ANSWER] = None
-    st.rerun()
 
 
 def _shut() -> None:

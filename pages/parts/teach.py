@@ -13,6 +13,7 @@ from toc_sync.views_teaching import TeachingPreview
 
 LENGTH = 500
 NAME_LENGTH = 60
+_ASKED, _LAST_REASON = "_teaching", "_teaching_reason"
 
 
 def draw(detail: InvoiceDetail) -> None:
@@ -23,15 +24,46 @@ def draw(detail: InvoiceDetail) -> None:
     with st.container(border=True, key="teach"):
         if not st.toggle("This answer always means that nothing was issued", key=f"teach_{invoice_id}"):
             return
-        preview = reads.teaching(invoice_id)
-        if preview.why_not:
-            st.caption(f":material/lock: {say.plain(preview.why_not)}")
-            return
-        _draw_preview(preview)
-        if preview.may_teach:
-            _draw_form(invoice_id, preview)
-        if refused := st.session_state.get(_refused_key(invoice_id)):
-            st.error(say.plain(refused), icon=":material/error:")
+        _draw_lesson(invoice_id)
+
+
+def open_for(invoice_id: int) -> None:
+    """Opens the same as a dialog (a callback)."""
+    st.session_state[_ASKED] = invoice_id
+    st.rerun()
+
+
+def is_open() -> bool:
+    """Tells whether the dialog is open."""
+    return st.session_state.get(_ASKED) is not None
+
+
+def draw_dialog() -> None:
+    """Draws the dialog."""
+
+    @st.dialog("What does this answer mean?", width="medium", icon=":material/school:", on_dismiss=_shut)
+    def dialog() -> None:
+        with say.friendly("teach"):
+            st.markdown("**This answer always means that nothing was issued.**")
+            _draw_lesson(st.session_state[_ASKED])
+
+    dialog()
+
+
+def _shut() -> None:
+    st.session_state[_ASKED] = None
+
+
+def _draw_lesson(invoice_id: int) -> None:
+    preview = reads.teaching(invoice_id)
+    if preview.why_not:
+        st.caption(f":material/lock: {say.plain(preview.why_not)}")
+        return
+    _draw_preview(preview)
+    if preview.may_teach:
+        _draw_form(invoice_id, preview)
+    if refused := st.session_state.get(_refused_key(invoice_id)):
+        st.error(say.plain(refused), icon=":material/error:")
 
 
 def _draw_preview(preview: TeachingPreview) -> None:
@@ -72,6 +104,7 @@ def _draw_fields(invoice_id: int, preview: TeachingPreview) -> None:
     st.text_input("Name", preview.suggested_name, key=f"teach_name_{invoice_id}", max_chars=NAME_LENGTH)
     st.text_input(
         "What to do before Retry",
+        preview.suggested_remedy,
         key=f"teach_remedy_{invoice_id}",
         max_chars=LENGTH,
         placeholder="Correct the unit on the order, then press Retry.",
@@ -79,10 +112,16 @@ def _draw_fields(invoice_id: int, preview: TeachingPreview) -> None:
     st.selectbox(
         "Who does it",
         list(Fixer),
+        list(Fixer).index(preview.suggested_fixer),
         format_func=lambda fixer: wording.FIXER_NAMES[fixer],
         key=f"teach_fixer_{invoice_id}",
     )
-    st.text_input("How do you know that nothing was issued?", key=f"teach_reason_{invoice_id}", max_chars=LENGTH)
+    st.text_input(
+        "How do you know that nothing was issued?",
+        st.session_state.get(_LAST_REASON, ""),
+        key=f"teach_reason_{invoice_id}",
+        max_chars=LENGTH,
+    )
 
 
 @say.safely
@@ -98,7 +137,11 @@ def _teach(invoice_id: int) -> None:
     )
     typed[_refused_key(invoice_id)] = None if result.done else result.message
     if result.done:
+        typed[_LAST_REASON] = typed.get(f"teach_reason_{invoice_id}", "")
         say.later(result.message)
+        if is_open():
+            _shut()
+            st.rerun()
 
 
 def _refused_key(invoice_id: int) -> str:

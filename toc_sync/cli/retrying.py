@@ -100,7 +100,7 @@ def _would_queue(row: InvoiceRow) -> bool:
 
 
 def _queue(row: InvoiceRow) -> bool:
-    result = runtime.current().retry(row.invoice_id, actor=actor())
+    result = runtime.current().retry(row.invoice_id, actor=actor(), although_unchanged=True)
     click.echo(f"{row.invoice_id} {'queued' if result.done else 'refused'}: {result.message}")
     return result.done
 

@@ -54,6 +54,8 @@ def preview_teaching(conn: Connection, invoice_id: int, shipped: Sequence[Refusa
         known_as=held_by,
         form=lesson.form,
         suggested_name=" ".join(words_of(lesson.form)[:5])[:60],
+        suggested_remedy=words.suggested_remedy(lesson.form)[0],
+        suggested_fixer=words.suggested_remedy(lesson.form)[1],
         past_answers=seen,
         objections=tuple(dict.fromkeys(objections))[:_OBJECTIONS_AT_MOST],
     )

@@ -1,0 +1,146 @@
+"""What went wrong: one row for each group of failures and doubts, with what can be done about all of them at once."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from pages.parts import acts, reads, resolve_many, say, teach
+from pages.parts.who import actor
+from toc_sync import runtime, wording, wording_groups
+from toc_sync.model import Status
+from toc_sync.views import InvoiceFilter, InvoiceRow
+from toc_sync.views_groups import ErrorGroup
+
+INVOICES = "invoices.py"
+SHOWN_AT_MOST = 20
+RETRIED_AT_ONCE = 200
+RESOLVED_AT_ONCE = 500
+NOTE_LENGTH = 500
+SPARK_PX = 36
+
+
+def draw() -> None:
+    """Draws the section; nothing where no invoice needs attention."""
+    groups = reads.error_groups()
+    if not groups:
+        return
+    st.subheader(
+        "What went wrong", anchor=False, help="Failures and doubts, grouped by their cause. A group goes by itself."
+    )
+    acts.ask_about_unchanged("groups")
+    for group in groups[:SHOWN_AT_MOST]:
+        with st.container(border=True, gap="xsmall", key=f"group_{group.key}"):
+            _draw_group(group)
+    if len(groups) > SHOWN_AT_MOST:
+        st.caption(f"And {len(groups) - SHOWN_AT_MOST:,} more groups, each with fewer invoices.")
+
+
+def dialogs() -> None:
+    """Draws the dialog that a group's button opened; at the top level of the page, so that no refresh shuts it."""
+    if resolve_many.is_open():
+        resolve_many.draw(on_sent=lambda: None)
+    elif teach.is_open():
+        teach.draw_dialog()
+
+
+def retry_group(key: str) -> None:
+    """Retries the failed invoices of a group, as many as one press sends."""
+    acts.send(_rows(key, Status.FAILED)[:RETRIED_AT_ONCE])
+
+
+def _draw_group(group: ErrorGroup) -> None:
+    text, trend = st.columns([4, 1], vertical_alignment="center")
+    with text:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{say.plain(group.name)}**", width="content")
+            fixer = f"Can be put right by: {wording.FIXER_NAMES[group.fixer]}"
+            st.badge(
+                wording_groups.FIXER_SHORT[group.fixer], color=wording_groups.FIXER_COLORS[group.fixer], help=fixer
+            )
+        worth = f"{wording.amounts(group.amounts)}, VAT {wording.amounts(group.vat)}"
+        st.markdown(f"**{wording.invoices(group.count)}**, {say.plain(worth)}{_seen(group)}")
+        st.caption(f":material/build: {say.plain(group.advice)}")
+        if group.note:
+            at = f", {wording.day_and_time(group.noted_at)}" if group.noted_at else ""
+            st.caption(f":material/sticky_note_2: {say.plain(f'{group.note} ({group.noted_by}{at})')}")
+    with trend:
+        _draw_trend(group)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _draw_verbs(group)
+
+
+def _draw_verbs(group: ErrorGroup) -> None:
+    st.page_link(INVOICES, label="Open", icon=":material/list:", query_params={"error_group": group.key})
+    if group.failed:
+        sent = min(group.failed, RETRIED_AT_ONCE)
+        st.button(
+            f"Retry {sent:,}" + (f" of {group.failed:,}" if sent < group.failed else ""),
+            icon=":material/refresh:",
+            key=f"retry_{group.key}",
+            on_click=_retry,
+            args=(group.key,),
+        )
+    if group.newest_doubt:
+        st.button(
+            "Teach…",
+            icon=":material/school:",
+            key=f"teach_{group.key}",
+            help="You know that nothing is ever issued after this answer: say so once, for all of them.",
+            on_click=teach.open_for,
+            args=(group.newest_doubt,),
+        )
+    if group.in_doubt:
+        st.button(
+            "Not in TOC Online…",
+            icon=":material/search_off:",
+            key=f"not_there_{group.key}",
+            help="You looked them up, and none is there. You see first what would be sent again.",
+            on_click=_resolve,
+            args=(group.key,),
+        )
+    with st.popover("Note", icon=":material/edit_note:", key=f"note_of_{group.key}"):
+        st.text_input("Note for everybody", group.note or "", key=f"note_{group.key}", max_chars=NOTE_LENGTH)
+        st.button("Save the note", key=f"save_note_{group.key}", on_click=_note, args=(group.key,))
+
+
+def _draw_trend(group: ErrorGroup) -> None:
+    frame = pd.DataFrame({"step": range(len(group.trend)), "attempts": group.trend})
+    bars = alt.Chart(frame, height=SPARK_PX).mark_bar(color="#c2410c").encode(
+        x=alt.X("step:O", axis=None), y=alt.Y("attempts:Q", axis=None), tooltip=["attempts:Q"]
+    )  # fmt: skip
+    st.altair_chart(
+        bars.configure_view(strokeWidth=0),
+        key=f"trend_{group.key}",
+        alt=f"Attempts of the last 7 days that ended so: {sum(group.trend):,}",
+    )
+
+
+def _seen(group: ErrorGroup) -> str:
+    seen = [
+        f"{word} {wording.day_and_time(at)}"
+        for word, at in (("first", group.first_seen_at), ("last", group.last_seen_at))
+        if at
+    ]
+    return f" · {' · '.join(seen)}" if seen else ""
+
+
+def _rows(key: str, status: Status) -> list[InvoiceRow]:
+    return runtime.current().export_invoices(InvoiceFilter(error_group=key, statuses=(status,)))
+
+
+@say.safely
+def _retry(key: str) -> None:
+    retry_group(key)
+
+
+@say.safely
+def _resolve(key: str) -> None:
+    resolve_many.open_for(_rows(key, Status.IN_DOUBT)[:RESOLVED_AT_ONCE])
+
+
+@say.safely
+def _note(key: str) -> None:
+    result = runtime.current().groups.note(key, st.session_state[f"note_{key}"], actor())
+    say.later(result.message, good=result.done)
