@@ -11,6 +11,14 @@ from toc_sync.model import ErrorKind, Fixer
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoteResult:
+    """What became of a note, as one sentence for a person."""
+
+    done: bool
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ErrorGroup:
     """The invoices that need attention for one and the same reason; amounts are per currency."""
 

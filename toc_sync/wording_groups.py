@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from toc_sync.model import ErrorKind, Fixer
 from toc_sync.wording import KIND_ADVICE, KIND_NAMES
 
 FIXER_SHORT = {Fixer.FINANCE: "Finance", Fixer.ADMINISTRATOR: "Administrator", Fixer.TOC_ONLINE: "TOC Online"}
-FIXER_COLORS = {Fixer.FINANCE: "orange", Fixer.ADMINISTRATOR: "blue", Fixer.TOC_ONLINE: "violet"}
+FIXER_COLORS: dict[Fixer, Literal["orange", "blue", "violet"]] = {
+    Fixer.FINANCE: "orange",
+    Fixer.ADMINISTRATOR: "blue",
+    Fixer.TOC_ONLINE: "violet",
+}
 KIND_FIXERS = {ErrorKind.CONFIGURATION: Fixer.ADMINISTRATOR}
 """Who can put right what no recognised refusal explains; finance where it is not said."""
 

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from toc_sync import outbox, wording_groups
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, writing
-from toc_sync.model import Result
 from toc_sync.typed import cleaned_reason
+from toc_sync.views_groups import NoteResult
 
 log = logging.getLogger("toc_sync")
 
@@ -23,7 +23,7 @@ class GroupVerbs:
         self._engine = engine
         self._changed = changed
 
-    def note(self, key: str, text: str, actor: str) -> Result:
+    def note(self, key: str, text: str, actor: str) -> NoteResult:
         """Keeps a note on a group, with who wrote it and when; an empty text removes it."""
         note, who = cleaned_reason(text) or None, clean_text(actor)
         with writing(self._engine) as conn:
@@ -37,4 +37,4 @@ class GroupVerbs:
             )
         log.info("note group=%r done=%s actor=%r", key, done, who)
         self._changed()
-        return Result(done=done, message=message)
+        return NoteResult(done=done, message=message)
