@@ -73,6 +73,12 @@ class Office:
         with reading(self.runtime.engine) as conn:
             return conn.execute(query).scalar_one()
 
+    def correct(self, invoice_id: int) -> None:
+        """Changes an invoice in billing, as whoever corrects it does."""
+        this = issued_client_invoices.c.id == invoice_id
+        with writing(self.runtime.engine) as conn:
+            conn.execute(issued_client_invoices.update().where(this).values(notes="corrected"))
+
     def age(self, invoice_id: int, **columns: object) -> None:
         """Changes what an invoice's record says, as time would."""
         with writing(self.runtime.engine) as conn:

@@ -13,7 +13,6 @@ from tests.test_page_invoices import FRAME, labels, listed, office, press, texts
 from toc_sync import wording_groups as words
 from toc_sync.model import Fixer, Status
 from toc_sync.sandbox import Behaviour
-from toc_sync.tables import issued_client_invoices
 from toc_sync.views_groups import ErrorGroup
 
 __all__ = ["office"]
@@ -32,12 +31,6 @@ def groups(office: Office) -> tuple[ErrorGroup, ...]:
 
 def toasts(at: AppTest) -> str:
     return "\n".join(toast.value for toast in at.toast)
-
-
-def correct(office: Office, invoice_id: int) -> None:
-    with office.runtime.engine.begin() as conn:
-        this = issued_client_invoices.c.id == invoice_id
-        conn.execute(issued_client_invoices.update().where(this).values(notes="corrected"))
 
 
 # A row ----------------------------------------------------------------------------------------------------------------
@@ -136,7 +129,7 @@ def test_a_group_is_taught_with_nothing_typed_but_the_reason_which_is_kept_for_t
 
 def test_a_group_that_nobody_corrected_is_counted_and_retried_anyway_on_demand(office):
     ids = [office.sent(number, Behaviour.REFUSE_TAX_NUMBER) for number in ("A 1", "A 2", "A 3")]
-    correct(office, ids[0])
+    office.correct(ids[0])
     page = press(overview(), "Retry 3")
     assert plain("1 on their way to TOC Online, 2 refused:") in toasts(page)
     assert office.state(ids[0]).on_its_way
@@ -159,7 +152,7 @@ def test_the_drawer_names_the_thing_to_correct_and_asks_once(office):
 
 def test_what_was_corrected_is_retried_without_a_question(office):
     invoice_id = office.sent("A 1", Behaviour.REFUSE_TAX_NUMBER)
-    correct(office, invoice_id)
+    office.correct(invoice_id)
     at = visit(invoice=str(invoice_id))
     at.button(key=f"send_{invoice_id}").click().run()
     assert office.state(invoice_id).on_its_way

@@ -188,7 +188,7 @@ def test_the_drawer_says_before_a_retry_that_the_issuer_has_a_later_document(off
 
 def test_retry_in_the_drawer_queues_the_invoice_once(office):
     invoice_id = office.sent("A 1", Behaviour.REFUSE_SERIES)
-    at = press(visit(invoice=str(invoice_id)), "Retry")
+    at = press(press(visit(invoice=str(invoice_id)), "Retry"), "Retry anyway")
     assert office.state(invoice_id).on_its_way
     assert wording.waiting_line(None, office.runtime.list_invoices(InvoiceFilter()).read_at) in texts(at)
 
