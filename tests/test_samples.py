@@ -33,7 +33,7 @@ from toc_sync.tables import (
 from toc_sync.views import InvoiceFilter, OrderFilter
 
 REFUSALS = shipped_refusals()
-NOT_COMPARED = {"claim_id", "claimed_by", "api_fingerprint"}
+NOT_COMPARED = {"claim_id", "claimed_by", "api_fingerprint", "sent_fingerprint"}
 
 
 def seeded(url: str, invoices: int = 60, *, now: datetime | None = None) -> Engine:
