@@ -169,6 +169,9 @@ def ask(conn, attempt: dict) -> None:
     invoice = billing.read_invoice(conn, attempt["invoice_id"])
     person, now = attempt["requested_by"], attempt["started_at"]
     if attempt["trigger"] == Trigger.RETRY:
+        # They had corrected something; a story does not tell what.
+        this = sync_records.c.invoice_id == attempt["invoice_id"]
+        conn.execute(sync_records.update().where(this).values(sent_fingerprint=None))
         assert outbox.request_send(conn, invoice, actor=person, now=now).done
     elif attempt["trigger"] == Trigger.SEND_AGAIN:
         reason = "Looked it up in TOC Online: it is not there."
