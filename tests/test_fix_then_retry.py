@@ -12,7 +12,7 @@ from tests.test_error_groups import settled
 from toc_sync import sync
 from toc_sync import wording_groups as words
 from toc_sync.model import Result, Status
-from toc_sync.tables import issued_invoice_orders, teams
+from toc_sync.tables import teams
 
 FAILURE = {"success": False, "error": 'TOC sync failed: 400 {"error":"O NIF português \'285008413\' não é válido!"}'}
 
@@ -46,11 +46,6 @@ def test_a_refused_invoice_that_nobody_corrected_is_asked_about_once(desk):
         pytest.param(lambda desk, each: desk.change_invoice(each, vat_amount=Decimal("22.00")), id="an amount"),
         pytest.param(lambda desk, each: desk._update(teams, teams.c.id == PAYER, {"title": "New"}), id="the payer"),
         pytest.param(lambda desk, each: desk._update(teams, teams.c.id == ISSUER, {"title": "New"}), id="the issuer"),
-        pytest.param(
-            lambda desk, each: desk.execute(issued_invoice_orders.update().values(amount_override_vat=Decimal(1))),
-            id="an allocation",
-        ),
-        pytest.param(lambda desk, each: desk.execute(issued_invoice_orders.delete()), id="no allocation any more"),
     ],
 )
 def test_whatever_was_corrected_nothing_is_asked(desk, change):

@@ -127,16 +127,15 @@ def test_a_group_is_taught_with_nothing_typed_but_the_reason_which_is_kept_for_t
 # Retry without a change -----------------------------------------------------------------------------------------------
 
 
-def test_a_group_that_nobody_corrected_is_counted_and_retried_anyway_on_demand(office):
-    ids = [office.sent(number, Behaviour.REFUSE_TAX_NUMBER) for number in ("A 1", "A 2", "A 3")]
-    office.correct(ids[0])
+def test_the_failed_invoices_of_a_group_are_retried_together_after_a_look_at_what_would_be_sent(office):
+    for number in ("A 1", "A 2", "A 3"):
+        office.sent(number, Behaviour.REFUSE_TAX_NUMBER)
     page = press(overview(), "Retry 3")
-    assert plain("1 on their way to TOC Online, 2 refused:") in toasts(page)
-    assert office.state(ids[0]).on_its_way
-    assert not office.state(ids[1]).on_its_way
-    press(page, "Retry 2 anyway")
-    assert [office.state(each).on_its_way for each in ids] == [True] * 3
-    assert "Retry 2 anyway" not in labels(page)
+    assert plain("3 invoices will be sent, €369.00") in texts(page)
+    assert office.runtime.recent_batches() == ()
+    press(page, "Retry 3 invoices")
+    (batch,) = office.runtime.recent_batches()
+    assert batch.total == 3
 
 
 def test_the_drawer_names_the_thing_to_correct_and_asks_once(office):

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, bindparam, cast, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, array
+from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from toc_sync.model import Invoice
 from toc_sync.tables import issued_client_invoices as invoices
-from toc_sync.tables import issued_invoice_orders as allocations
 from toc_sync.tables import teams
 
 _issuer, _payer = teams.alias("issuer"), teams.alias("payer")
@@ -62,14 +61,15 @@ _MOVES_BY_ITSELF = ("api_response", "updated_at", "pdf_path")
 
 
 def _print_on_postgresql() -> ColumnElement[str]:
-    """Whole rows: columns that we do not know, a tax number among the teams for example, count too."""
+    """Whole rows: columns that we do not know, a tax number among the teams for example, count too.
+
+    Not the allocations: they may have no index, and what changes in them changes the invoice's amounts.
+    """
 
     def whole(table: Any) -> ColumnElement[Any]:
         return func.to_jsonb(table.table_valued()).op("-")(cast(array(_MOVES_BY_ITSELF), ARRAY(Text)))
 
-    lines = select(func.jsonb_agg(aggregate_order_by(whole(allocations), allocations.c.id)))
-    lines = lines.where(allocations.c.issued_invoice_id == invoices.c.id)
-    parts = func.jsonb_build_array(whole(invoices), whole(_issuer), whole(_payer), lines.scalar_subquery())
+    parts = func.jsonb_build_array(whole(invoices), whole(_issuer), whole(_payer))
     return func.md5(cast(parts, Text))
 
 
@@ -77,9 +77,7 @@ def _print_on_sqlite() -> ColumnElement[str]:
     def whole(table: FromClause) -> ColumnElement[Any]:
         return func.json_array(*(column for column in table.columns if column.name not in _MOVES_BY_ITSELF))
 
-    # Those of one invoice come out in the order of their ids.
-    lines = select(func.json_group_array(whole(allocations))).where(allocations.c.issued_invoice_id == invoices.c.id)
-    return func.md5(func.json_array(whole(invoices), whole(_issuer), whole(_payer), lines.scalar_subquery()))
+    return func.md5(func.json_array(whole(invoices), whole(_issuer), whole(_payer)))
 
 
 # Built once: every claim and every request reads an invoice, and building a query takes as long as the database does.

@@ -50,6 +50,7 @@ def _filter(wanted: InvoiceFilter) -> str:
         f"“{wanted.text}”" if wanted.text else "",
         f"deadline: {DUE_NAMES[wanted.due].lower()}" if wanted.due else "",
         FINDING_NAMES[wanted.finding].lower() if wanted.finding else "",
+        "of one group of errors" if wanted.error_group is not None else "",
         f"of batch {wanted.batch_id}" if wanted.batch_id is not None else "",
     ]
     return ", ".join(part for part in parts if part) or "All invoices"

@@ -6,16 +6,16 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from pages.parts import acts, reads, resolve_many, say, teach
+from pages.parts import batch_dialog, reads, resolve_many, say, teach
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_groups
 from toc_sync.model import Status
 from toc_sync.views import InvoiceFilter, InvoiceRow
+from toc_sync.views_batches import Selection
 from toc_sync.views_groups import ErrorGroup
 
 INVOICES = "invoices.py"
 SHOWN_AT_MOST = 20
-RETRIED_AT_ONCE = 200
 RESOLVED_AT_ONCE = 500
 NOTE_LENGTH = 500
 SPARK_PX = 36
@@ -29,7 +29,6 @@ def draw() -> None:
     st.subheader(
         "What went wrong", anchor=False, help="Failures and doubts, grouped by their cause. A group goes by itself."
     )
-    acts.ask_about_unchanged("groups")
     for group in groups[:SHOWN_AT_MOST]:
         with st.container(border=True, gap="xsmall", key=f"group_{group.key}"):
             _draw_group(group)
@@ -43,11 +42,8 @@ def dialogs() -> None:
         resolve_many.draw(on_sent=lambda: None)
     elif teach.is_open():
         teach.draw_dialog()
-
-
-def retry_group(key: str) -> None:
-    """Retries the failed invoices of a group, as many as one press sends."""
-    acts.send(_rows(key, Status.FAILED)[:RETRIED_AT_ONCE])
+    elif batch_dialog.is_open():
+        batch_dialog.draw()
 
 
 def _draw_group(group: ErrorGroup) -> None:
@@ -74,13 +70,14 @@ def _draw_group(group: ErrorGroup) -> None:
 def _draw_verbs(group: ErrorGroup) -> None:
     st.page_link(INVOICES, label="Open", icon=":material/list:", query_params={"error_group": group.key})
     if group.failed:
-        sent = min(group.failed, RETRIED_AT_ONCE)
+        failed = InvoiceFilter(error_group=group.key, statuses=(Status.FAILED,))
         st.button(
-            f"Retry {sent:,}" + (f" of {group.failed:,}" if sent < group.failed else ""),
+            f"Retry {group.failed:,}",
             icon=":material/refresh:",
             key=f"retry_{group.key}",
-            on_click=_retry,
-            args=(group.key,),
+            help="You see first what would be sent.",
+            on_click=batch_dialog.ask,
+            args=(Selection.matching(failed),),
         )
     if group.newest_doubt:
         st.button(
@@ -128,11 +125,6 @@ def _seen(group: ErrorGroup) -> str:
 
 def _rows(key: str, status: Status) -> list[InvoiceRow]:
     return runtime.current().export_invoices(InvoiceFilter(error_group=key, statuses=(status,)))
-
-
-@say.safely
-def _retry(key: str) -> None:
-    retry_group(key)
 
 
 @say.safely

@@ -179,10 +179,6 @@ def conditions_of(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool
     conditions: list[ColumnElement[bool]] = []
     if wanted.statuses:
         conditions.append(records.c.status.in_(wanted.statuses))
-    if wanted.error_kinds:
-        conditions.append(records.c.error_kind.in_(wanted.error_kinds))
-    if wanted.error_group is not None:
-        conditions.append(records.c.error_group == wanted.error_group)
     if wanted.since:
         conditions.append(records.c.invoice_date >= wanted.since)
     if wanted.until:
@@ -195,11 +191,16 @@ def conditions_of(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool
         conditions.append(records.c.total_amount >= _storable(wanted.smallest))
     if wanted.largest is not None:
         conditions.append(records.c.total_amount <= _storable(wanted.largest))
-    conditions += _legal_conditions(wanted, today)
+    conditions += _legal_conditions(wanted, today) + _conditions_on_errors(wanted)
     if wanted.batch_id is not None:
         conditions.append(records.c.invoice_id.in_(_of_batch(wanted.batch_id)))
     conditions += [records.c.search_text.contains(word, autoescape=True) for word in searched_words(wanted.text)]
     return conditions
+
+
+def _conditions_on_errors(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
+    kinds = [records.c.error_kind.in_(wanted.error_kinds)] if wanted.error_kinds else []
+    return kinds + ([records.c.error_group == wanted.error_group] if wanted.error_group is not None else [])
 
 
 def _legal_conditions(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool]]:
