@@ -1,71 +1,54 @@
-"""Overview: is everything in TOC Online, what waits, what failed last, and is anything sending."""
+"""Overview: is everything in TOC Online, what needs a person, how well sending went, and is anything sending."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import error_groups, new_invoice, overview_charts, overview_counts, overview_tables, reads, say
+from pages.parts import (
+    error_groups,
+    overview_answer,
+    overview_counts,
+    overview_panels,
+    overview_range,
+    overview_tables,
+    reads,
+    say,
+)
 from pages.parts.header import header
 from pages.parts.live import live_page
-from toc_sync import wording
-from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, Status
-from toc_sync.views import Overview
-
-INVOICES = "invoices.py"
-
-# The colour and icon of the answer: the first that has one of these statuses.
-LOOKS: tuple[tuple[tuple[Status, ...], tuple[str, str]], ...] = (
-    (NEEDS_ATTENTION, ("red", "error")),
-    ((Status.NOT_SYNCED,), ("yellow", "warning")),
-    (ON_ITS_WAY, ("blue", "sync")),
-    ((Status.SYNCED,), ("green", "check_circle")),
-    ((), ("gray", "inbox")),
-)
+from toc_sync import runtime, wording_overview
 
 
 def draw() -> None:
     """Draws the whole page; everything on it is read anew at each tick."""
     overview = reads.overview()
-    say_whether_everything_is_there(overview)
+    due = reads.due()
+    overview_answer.draw(overview, due, reads.sending())
     if not overview.sums:
-        st.page_link(
-            INVOICES, label="Create the first invoice", icon=":material/add:", query_params={new_invoice.ASKED: "first"}
-        )
+        overview_answer.invite()
         return
-    overview_counts.draw(overview)
+    now = st.container()
+    with st.container(horizontal=True, vertical_alignment="center", key="range_bar"):
+        asked = overview_range.choose(runtime.current().today())
+        health = reads.health(asked)
+        period = wording_overview.range_name(asked, health.covers)
+        st.caption(say.plain(wording_overview.of_the_range(period)), width="content")
+    with now:
+        st.caption(wording_overview.STANDS_NOW)
+        overview_counts.now(overview, due, health)
+    overview_counts.of_the_range(health)
     error_groups.draw()
-    left, right = st.columns([2, 1])
-    with left.container(border=True, height="stretch", key="activity"):
-        st.subheader(
-            "Attempts per hour", anchor=False, help="The last 24 hours, in Lisbon's time, by how each attempt ended."
-        )
-        if overview.hours:
-            st.altair_chart(overview_charts.attempts_per_hour(overview), alt="Attempts per hour by outcome")
-        else:
-            st.caption("Nothing was sent in the last 24 hours.")
-    with right.container(border=True, height="stretch", key="workers"):
+    overview_panels.draw(health, period)
+    failures, workers = st.columns([2, 1])
+    with failures:
+        st.subheader("Last failures", anchor=False)
+        overview_tables.failures(overview.last_failures, overview.needs_attention)
+    with workers.container(key="workers"):
         st.subheader("Workers", anchor=False, help="The programs that send invoices, and when each was last heard of.")
-        overview_tables.workers(overview)
-    st.subheader("Last failures", anchor=False)
-    overview_tables.failures(overview.last_failures)
-
-
-def say_whether_everything_is_there(overview: Overview) -> None:
-    """Answers the page's one question in one sentence, with the rest in small print."""
-    sums = overview.sums
-    sentence = wording.is_everything_there(
-        sums,
-        overview.oldest_attention_at,
-        overview.read_at,
-        old_doubts=overview.old_doubts.count,
-        stopped=not reads.sending().gate.is_open,
-    )
-    colour, icon = next(look for statuses, look in LOOKS if sums.keys() & set(statuses) or not statuses)
-    with st.container(border=True, gap="xxsmall", key="answer"):
-        st.subheader(f":{colour}[:material/{icon}:] {say.plain(sentence)}", anchor=False)
-        st.caption(f"{say.plain(wording.besides(sums))} As of {wording.clock_time(overview.read_at)}.".strip())
+        overview_tables.workers(overview.workers)
 
 
 header("Overview")
+overview_range.note_nonsense(runtime.current().today())
 live_page("overview", draw)
 error_groups.dialogs()

@@ -42,7 +42,7 @@ def test_the_sentence_follows_what_happens_by_itself(office, app, page):
     expect(answer(page)).to_contain_text("No invoices yet.", timeout=SLOW_MS)
     office.invoice("A 1")
     expect(answer(page)).to_contain_text("The only invoice is in TOC Online.", timeout=SLOW_MS)
-    expect(page.locator(".st-key-count_synced")).to_contain_text("€123.00")
+    expect(page.locator(".st-key-count_success")).to_contain_text("1 of 1 attempts")
     expect(page.locator(".st-key-activity").get_by_test_id("stVegaLiteChart")).to_be_visible()
 
 
@@ -67,7 +67,7 @@ def test_a_count_leads_to_the_invoices_it_counts(office, app, page):
     office.sent("A 1", Behaviour.REFUSE_TAX_NUMBER)
     office.sent("A 2")
     page.goto(app.url)
-    page.locator(".st-key-count_needs_attention").get_by_role("link", name="Show invoices").click(timeout=SLOW_MS)
+    page.locator(".st-key-count_needs_attention").get_by_role("link", name="Show 1 invoice").click(timeout=SLOW_MS)
     expect(page).to_have_url(re.compile(r"/invoices\?status=Failed&status=In(\+|%20)doubt"))
     expect(page.get_by_role("heading", name="Invoices")).to_be_visible(timeout=SLOW_MS)
     expect(page.locator(".st-key-action_bar")).to_contain_text("1 to 1 of 1 invoice", timeout=SLOW_MS)
@@ -82,3 +82,30 @@ def test_the_number_of_a_failure_opens_its_invoice(office, app, page):
     table.click(position={"x": NUMBER_X_PX, "y": ROW_PX + ROW_PX // 2})
     expect(page).to_have_url(f"{app.url}/invoices?invoice={failed}", timeout=SLOW_MS)
     expect(page.get_by_role("dialog")).to_contain_text("A 1", timeout=SLOW_MS)
+
+
+def test_the_range_lives_in_the_address_and_survives_a_reload(office, app, page):
+    office.sent("A 1")
+    page.goto(app.url)
+    bar = page.locator(".st-key-range_bar")
+    bar.get_by_role("radio", name="7d").click(timeout=SLOW_MS)
+    expect(page).to_have_url(re.compile(r"\?range=7d$"), timeout=SLOW_MS)
+    expect(bar).not_to_contain_text("the last 24 hours", timeout=SLOW_MS)
+    page.reload()
+    expect(page.locator(".st-key-range_bar").get_by_role("radio", name="7d")).to_be_checked(timeout=SLOW_MS)
+
+
+def test_a_bar_opens_the_invoices_with_these_attempts(office, app, page):
+    office.sent("A 1", Behaviour.REFUSE_TAX_NUMBER)
+    page.goto(app.url)
+    bar = page.locator(".st-key-activity").get_by_test_id("stVegaLiteChart").locator("path[aria-roledescription=bar]")
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=SLOW_MS)
+    bar.filter(visible=True).first.click(timeout=SLOW_MS)
+    expect(page).to_have_url(re.compile(r"/invoices\?.*attempt_outcome=Failed"), timeout=SLOW_MS)
+    chip = page.get_by_role("button", name="that failed")
+    expect(chip).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator(".st-key-action_bar")).to_contain_text("1 to 1 of 1 invoice", timeout=SLOW_MS)
+    office.sent("A 2")
+    chip.click()
+    expect(page).to_have_url(f"{app.url}/invoices", timeout=SLOW_MS)
+    expect(page.locator(".st-key-action_bar")).to_contain_text("of 2 invoices", timeout=SLOW_MS)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.parts.overview_charts import attempts_per_hour
-from tests.core import ISSUED, REJECTED, TIMED_OUT, UNDELIVERED
+from pages.parts import overview_charts
+from tests.core import ISSUED, REJECTED, TIMED_OUT
 from tests.office import environment_of, open_office
-from toc_sync import outbox, runtime, status, wording
+from toc_sync import outbox, runtime, status, wording, wording_overview
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import Outcome, Status
 from toc_sync.sandbox import Behaviour
-from toc_sync.tables import sync_attempts, sync_workers
-from toc_sync.views import HourCount, Overview, StatusSum
+from toc_sync.status.ranges import range_of
+from toc_sync.tables import sync_workers
+from toc_sync.views import InvoiceFilter, StatusSum
+from toc_sync.views_health import AttemptCount, Counted, Health, Overview, Percentiles, RangeAsked, RangeKind, Times
 
 FRAME = Path(__file__).parent.parent / "pages" / "_frame.py"
 NOW = datetime(2026, 11, 22, 20, 15, tzinfo=UTC)
@@ -30,21 +34,6 @@ def sums(euros: str = "10.00", **counts: int) -> dict[Status, StatusSum]:
         Status(name): StatusSum(status=Status(name), count=count, amounts={"EUR": Decimal(euros)})
         for name, count in counts.items()
     }
-
-
-def overview(**changes) -> Overview:
-    values = {
-        "sums": {},
-        "old_doubts": StatusSum(status=Status.IN_DOUBT, count=0, amounts={}),
-        "waiting": 0,
-        "oldest_waiting_s": None,
-        "hours": (),
-        "last_failures": (),
-        "workers": (),
-        "oldest_attention_at": None,
-        "read_at": NOW,
-    }
-    return Overview(**values | changes)
 
 
 # The sentence ---------------------------------------------------------------------------------------------------------
@@ -102,8 +91,8 @@ def overview(**changes) -> Overview:
     ],
 )
 def test_one_sentence_says_whether_everything_is_in_toc_online(found, oldest_at, sentence, rest):
-    assert wording.is_everything_there(found, oldest_at, NOW) == sentence
-    assert wording.besides(found) == rest
+    assert wording_overview.is_everything_there(found, oldest_at, NOW) == sentence
+    assert wording_overview.besides(found) == rest
 
 
 @pytest.mark.parametrize(
@@ -149,25 +138,6 @@ def read(desk, now: datetime | None = None) -> Overview:
         return status.read_overview(conn, now=now or desk.now())
 
 
-def test_attempts_are_counted_per_hour_and_outcome_for_a_day(desk):
-    for verdict in (ISSUED, ISSUED, REJECTED, TIMED_OUT, UNDELIVERED):
-        desk.settle(desk.claim(desk.create()), verdict)
-    long_ago = desk.create()
-    desk.settle(desk.claim(long_ago), ISSUED)
-    at = datetime(2026, 11, 22, 13, 59, 59, 900_000, tzinfo=UTC)
-    desk.execute(sync_attempts.update().values(started_at=at))
-    before = sync_attempts.c.invoice_id == long_ago
-    desk.execute(sync_attempts.update().where(before).values(started_at=at - timedelta(hours=24)))
-    found = {(each.hour, each.outcome): each.count for each in read(desk, at).hours}
-    hour = at.replace(minute=0, second=0, microsecond=0)
-    assert found == {
-        (hour, Outcome.SYNCED): 2,
-        (hour, Outcome.FAILED): 1,
-        (hour, Outcome.IN_DOUBT): 1,
-        (hour, Outcome.UNDELIVERED): 1,
-    }
-
-
 def test_the_last_failures_come_first_and_the_oldest_is_named(desk):
     older, newer, synced = desk.create(), desk.create(), desk.create()
     for invoice_id, verdict in ((older, REJECTED), (newer, TIMED_OUT), (synced, ISSUED)):
@@ -184,33 +154,76 @@ def test_the_backlog_knows_how_long_the_oldest_has_waited(desk):
     desk.create()
     desk.change_record(invoice_id, queued_at=desk.now() - timedelta(minutes=10))
     found = read(desk)
-    assert found.waiting == 2
+    assert found.on_its_way.count == 2
     assert 600 <= found.oldest_waiting_s < 660
 
 
 # The chart ------------------------------------------------------------------------------------------------------------
 
 
-def bars(of: Overview) -> dict[str, int]:
-    """Returns the attempts per hour of the axis, hours without any included."""
-    data = attempts_per_hour(of).data
-    return data.groupby("hour", sort=False)["attempts"].sum().to_dict()
+def health(now: datetime, *counts: tuple[datetime, Outcome, int], kind: RangeKind = RangeKind.DAY) -> Health:
+    """Returns the health of a range with so many attempts, each of its own invoice, in the slots of these instants."""
+    covers = range_of(RangeAsked(kind=kind), now)
+    slots = {at: slot for at, _, _ in counts for slot in covers.slots if slot.start_at <= at < slot.end_at}
+    none = Counted(wanted=InvoiceFilter())
+    return Health(
+        covers=covers,
+        there=none,
+        missing=none,
+        unsuccessful=none,
+        attempts=tuple(
+            AttemptCount(slot=slots[at], outcome=outcome, attempts=count, invoices=count)
+            for at, outcome, count in counts
+        ),
+        answers=Times(whole=None, by_slot=()),
+        to_synced=Times(whole=None, by_slot=()),
+        read_at=now,
+    )
+
+
+def bars(of: Health) -> dict[str, int]:
+    """Returns the attempts per slot of the axis, those without any included."""
+    drawn = overview_charts.attempts(of).data
+    return drawn.groupby("slot", sort=False)["attempts"].sum().to_dict()
 
 
 def test_the_chart_has_a_place_for_every_hour_of_the_day_in_lisbon():
-    count = HourCount(hour=datetime(2026, 7, 1, 8, tzinfo=UTC), outcome=Outcome.FAILED, count=3)
-    drawn = bars(overview(hours=(count,), read_at=datetime(2026, 7, 1, 10, 30, tzinfo=UTC)))
+    failed = (datetime(2026, 7, 1, 8, tzinfo=UTC), Outcome.FAILED, 3)
+    drawn = bars(health(datetime(2026, 7, 1, 10, 30, tzinfo=UTC), failed))
     assert len(drawn) == 24
     assert [hour[11:16] for hour in drawn][:: len(drawn) - 1] == ["12:00", "11:00"]
     assert {hour[11:16]: attempts for hour, attempts in drawn.items() if attempts} == {"09:00": 3}
 
 
 def test_the_hour_that_comes_twice_in_autumn_is_drawn_twice():
-    twice = [datetime(2026, 10, 25, hour, tzinfo=UTC) for hour in (0, 1)]
-    counts = tuple(HourCount(hour=hour, outcome=Outcome.SYNCED, count=1) for hour in twice)
-    drawn = bars(overview(hours=counts, read_at=datetime(2026, 10, 25, 12, tzinfo=UTC)))
+    twice = [(datetime(2026, 10, 25, hour, tzinfo=UTC), Outcome.SYNCED, 1) for hour in (0, 1)]
+    drawn = bars(health(datetime(2026, 10, 25, 12, tzinfo=UTC), *twice))
     assert len(drawn) == 24
     assert [hour[11:16] for hour, attempts in drawn.items() if attempts] == ["01:00", "01:00"]
+
+
+def test_a_long_range_has_a_bar_per_day():
+    synced = (datetime(2026, 11, 20, 8, tzinfo=UTC), Outcome.SYNCED, 2)
+    drawn = bars(health(NOW, synced, kind=RangeKind.WEEK))
+    assert [day[:10] for day in drawn] == [f"2026-11-{day}" for day in range(16, 23)]
+    assert {day[:10]: attempts for day, attempts in drawn.items() if attempts} == {"2026-11-20": 2}
+
+
+@pytest.mark.parametrize(
+    ("longest_s", "unit"),
+    [
+        pytest.param(119, "s", id="seconds"),
+        pytest.param(120, "min", id="minutes"),
+        pytest.param(7_200, "h", id="hours"),
+        pytest.param(172_800, "d", id="days"),
+    ],
+)
+def test_times_are_drawn_in_a_unit_that_suits_them(longest_s, unit):
+    of = health(NOW)
+    found = Percentiles(slot=of.covers.slots[3], half_s=1.5, most_s=longest_s, count=7)
+    drawn = overview_charts.times(of.covers, [found])
+    assert f"' {unit}'" in drawn.to_dict()["encoding"]["y"]["axis"]["labelExpr"]
+    assert next(iter(drawn.data["took"])) == "1.5 s"
 
 
 def test_the_chart_uses_the_colours_of_the_statuses():
@@ -234,8 +247,13 @@ def office(tmp_path, monkeypatch):
     runtime.close_current()
 
 
-def visit() -> AppTest:
-    at = AppTest.from_file(str(FRAME), default_timeout=20).run()
+def visit(page: str = "", **address: str) -> AppTest:
+    at = AppTest.from_file(str(FRAME), default_timeout=20)
+    if page:
+        at = at.run().switch_page(page)
+    for name, value in address.items():
+        at.query_params[name] = value
+    at.run()
     assert not at.exception
     return at
 
@@ -243,6 +261,13 @@ def visit() -> AppTest:
 def words(at: AppTest) -> str:
     kinds = (at.markdown, at.caption, at.subheader, at.error, at.warning)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+
+
+def total_of(query: str) -> int:
+    """Returns how many invoices the list at this address has."""
+    at = visit("invoices.py", **parse_qs(query))
+    (shown,) = [caption.value for caption in at.caption if " of " in caption.value and "Tick rows" in caption.value]
+    return int(re.search(r"of ([\d,]+) invoice", shown)[1].replace(",", ""))
 
 
 def links(at: AppTest) -> dict[str, str]:
@@ -261,25 +286,75 @@ def test_the_counts_tell_money_and_age_and_lead_to_their_invoices(office):
     office.sent("A 2", Behaviour.REFUSE_TAX_NUMBER)
     office.sent("A 3", Behaviour.ISSUE_THEN_CUT)
     waiting = office.invoice("A 4")
+    for invoice_id in office.ids("A 1") + office.ids("A 2") + office.ids("A 3") + [waiting]:
+        office.age(invoice_id, issue_deadline=date(2099, 1, 1))
     office.age(waiting, queued_at=datetime.now(UTC) - timedelta(minutes=10))
-    at = visit()
+    at = visit(range="custom", since="2026-11-01", until="2026-11-30")
     assert "2 invoices need attention, €246.00, " in words(at)
     assert "1 is on its way and 1 is in TOC Online." in words(at)
-    assert {metric.label: (metric.value, metric.delta.replace("\\", "")) for metric in at.metric} == {
-        "Synced": ("1", "€123.00"),
+    shown = {metric.label: (metric.value.replace("\\", ""), metric.delta.replace("\\", "")) for metric in at.metric}
+    assert list(shown)[-2:] == ["Answer time", "Created to synced"]
+    assert dict(list(shown.items())[:-2]) == {
         "Needs attention": ("2", "€246.00"),
         "In doubt": ("1", "€123.00"),
         "On its way": ("1", "oldest waits 10 min"),
-        "Not synced": ("0", "€0.00"),
+        "Due today": ("0", "0 overdue"),
+        "VAT at risk": ("€46.00", "of €246.00"),
+        "Synced": ("25%", "1 of 4"),
+        "Success rate": ("33.3%", "1 of 3 attempts"),
     }
-    queries = [link.proto.query_string for link in at.get("page_link") if link.proto.label == "Show invoices"]
-    assert queries == [
-        "status=Synced",
-        "status=Failed&status=In+doubt",
-        "status=In+doubt",
-        "status=Waiting&status=Sending",
-        "status=Not+synced",
-    ]
+
+
+def test_every_number_leads_to_a_list_with_that_many_invoices(office):
+    for number, answers in enumerate(Behaviour):
+        if answers in (Behaviour.ISSUE_FLAT, Behaviour.REFUSE_TAX_NUMBER, Behaviour.ISSUE_THEN_CUT):
+            office.sent(f"A {number}", answers)
+            office.sent(f"B {number}", answers, p_invoice_date="2026-10-02")
+    doubtful = next(
+        row.invoice_id for row in office.runtime.list_invoices(InvoiceFilter(statuses=(Status.IN_DOUBT,))).rows
+    )
+    office.age(doubtful, doubt_since=datetime.now(UTC) - timedelta(hours=1))
+    late = office.invoice("C 1")
+    office.age(late, issue_deadline=date(2026, 1, 1))
+    at = visit(range="custom", since="2026-10-01", until="2026-11-30")
+    counted = {label: query for label, query in links(at).items() if re.search(r"\d", label)}
+    assert len(counted) >= 9
+    assert {label: total_of(query) for label, query in counted.items()} == {
+        label: int(re.search(r"\d+", label)[0]) for label in counted
+    }
+    table = next(table.value for table in at.table if "Invoices" in table.value)
+    for cell in table["Invoices"]:
+        count, query = re.fullmatch(r"\[(\d+)\]\(/invoices\?(.*)\)", cell).groups()
+        assert total_of(query) == int(count)
+
+
+@pytest.mark.parametrize(
+    ("address", "of_what"),
+    [
+        pytest.param({}, "the last 24 hours", id="none"),
+        pytest.param({"range": "7d"}, "", id="a week"),
+        pytest.param(
+            {"range": "month", "month": f"{datetime.now(wording.ZONE):%Y-%m}"},
+            f"{datetime.now(wording.ZONE):%B %Y}",
+            id="a month",
+        ),
+        pytest.param(
+            {"range": "custom", "since": "2026-10-28", "until": "2026-11-03"}, "28 Oct – 3 Nov 2026", id="days"
+        ),
+    ],
+)
+def test_the_range_stands_in_the_address(office, address, of_what):
+    office.sent("A 1")
+    at = visit(**address)
+    assert f"Below, and all small curves: {of_what}" in words(at)
+    assert not at.toast
+
+
+def test_a_range_that_does_not_exist_is_left_out_with_a_word(office):
+    office.sent("A 1")
+    at = visit(range="century")
+    assert "the last 24 hours" in words(at)
+    assert "range" in at.toast[0].value
 
 
 def test_the_last_failures_are_listed_as_they_are(office):
@@ -301,6 +376,40 @@ def test_without_a_worker_the_page_says_that_nothing_is_sending(office):
     at = visit()
     assert "Nothing is sending" not in words(at)
     assert list(at.dataframe[0].value["host"]) == ["w"]
+
+
+# The list behind a bar ------------------------------------------------------------------------------------------------
+
+AN_HOUR = {"attempted_from": "2026-11-22T14:00Z", "attempted_until": "2026-11-22T15:00Z"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param(AN_HOUR | {"attempt_outcome": "Eaten"}, id="an unknown end"),
+        pytest.param(AN_HOUR | {"attempted_from": "noon"}, id="no time"),
+        pytest.param(AN_HOUR | {"attempted_from": "2026-11-22T14:00"}, id="a time without a zone"),
+        pytest.param(AN_HOUR | {"attempted_until": "9999-12-31T23:59-14:00"}, id="beyond all calendars"),
+        pytest.param({"attempt_outcome": "Failed"}, id="an end without a time"),
+    ],
+)
+def test_attempts_that_cannot_be_listed_are_left_out_with_a_word(office, address):
+    office.invoice("A 1")
+    at = visit("invoices.py", **address)
+    assert "It was left out" in at.toast[0].value
+    assert not [button for button in at.button if button.key == "drop_attempted"]
+    assert "1 to 1 of 1 invoice" in words(at)
+
+
+def test_the_list_behind_a_bar_says_what_it_lists_until_the_filters_are_cleared(office):
+    office.invoice("A 1")
+    at = visit("invoices.py", **AN_HOUR, attempt_outcome="In doubt")
+    chip = at.button(key="drop_attempted")
+    assert chip.label.replace("\\", "").startswith("Attempts of 22 Nov 14:")
+    assert "Nothing matches these filters" in words(at)
+    at.button(key="clear_filters").click().run()
+    assert "1 to 1 of 1 invoice" in words(at)
+    assert not at.query_params
 
 
 # Who sends ------------------------------------------------------------------------------------------------------------

@@ -27,7 +27,8 @@ from toc_sync import outbox, policy, resolving, status, wording, wording_doubt
 from toc_sync.database import reading, writing
 from toc_sync.model import Claim, ErrorKind, Result, Status, Trigger, UnknownInvoice, Verdict
 from toc_sync.tables import sync_records
-from toc_sync.views import InvoiceFilter, Overview, Refused, SendAgainPreview
+from toc_sync.views import InvoiceFilter, Refused, SendAgainPreview
+from toc_sync.views_health import Overview
 from toc_sync.worker import Worker
 
 SUCCESS = {"success": True, "synced_at": "2026-01-05T10:00:00.000Z", "toc_data": {"document_no": "FT 2026/7"}}

@@ -31,6 +31,7 @@ from toc_sync.tables import (
     teams,
 )
 from toc_sync.views import InvoiceFilter, OrderFilter
+from toc_sync.views_health import RangeAsked
 
 REFUSALS = shipped_refusals()
 NOT_COMPARED = {"claim_id", "claimed_by", "api_fingerprint", "sent_fingerprint"}
@@ -224,9 +225,9 @@ def test_attempts_are_closed_numbered_and_in_the_past(engine):
 
 def test_the_hourly_chart_of_the_last_day_looks_alive(engine):
     with reading(engine) as conn:
-        overview = status.read_overview(conn, now=current_time(conn))
-    assert len({count.hour for count in overview.hours}) >= 12
-    assert {count.outcome for count in overview.hours} == set(Outcome)
+        health = status.read_health(conn, RangeAsked(), now=current_time(conn))
+    assert len({count.slot for count in health.attempts}) >= 12
+    assert {count.outcome for count in health.attempts} == set(Outcome)
 
 
 def test_document_numbers_have_no_gaps_follow_time_and_are_not_the_sandbox_s(engine):

@@ -29,13 +29,13 @@ from toc_sync.views import (
     OrderFilter,
     OrderPage,
     OrderRow,
-    Overview,
     Proof,
     SendAgainPreview,
     Sending,
 )
 from toc_sync.views_batches import BatchItem, BatchPreview, BatchView, Outage, Selection
 from toc_sync.views_groups import ErrorGroup
+from toc_sync.views_health import Health, Overview, RangeAsked
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
@@ -142,7 +142,7 @@ class Reads:
             return status.read_outage(conn, now=now)
 
     def overview(self) -> Overview:
-        """Returns the health of the sync."""
+        """Returns where every invoice stands now."""
         with self._reading() as (conn, now):
             return status.read_overview(conn, now=now)
 
@@ -169,6 +169,11 @@ class Reads:
         with self._reading() as (conn, now):
             close = status.read_month(conn, month, now=now)
             write_workbook(target, close, status.month_invoices(conn, month))
+
+    def health(self, asked: RangeAsked) -> Health:
+        """Returns what happened within a range."""
+        with self._reading() as (conn, now):
+            return status.read_health(conn, asked, now=now)
 
     def error_groups(self) -> tuple[ErrorGroup, ...]:
         """Returns what went wrong with the invoices that need attention, those with most invoices first."""

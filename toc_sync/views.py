@@ -32,6 +32,15 @@ class InvoiceOrder(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attempted:
+    """Attempts that began within a time, its end not included, and ended in one of the ways; no way means any end."""
+
+    since_at: datetime
+    until_at: datetime
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class InvoiceFilter:
     """Which invoices to list; empty means all. Dates are invoice dates, both ends included."""
 
@@ -53,6 +62,10 @@ class InvoiceFilter:
     order: InvoiceOrder = InvoiceOrder.NEWEST
     batch_id: int | None = None
     """Only the invoices of this batch."""
+    at_risk: bool = False
+    """Only what needs attention, and what waits past its legal deadline: VAT may be owed on it that nobody declares."""
+    attempted: Attempted | None = None
+    """Only what was tried within a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,15 +284,6 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HourCount:
-    """How many attempts ended how within one hour."""
-
-    hour: datetime
-    outcome: Outcome
-    count: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class WorkerRow:
     """One program that sends, and when it was last heard of."""
 
@@ -349,21 +353,6 @@ class Proof:
     sentence: str
     checked: int
     invoice_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overview:
-    """The health of the sync at one instant."""
-
-    sums: Mapping[Status, StatusSum]
-    old_doubts: StatusSum
-    waiting: int
-    oldest_waiting_s: float | None
-    hours: tuple[HourCount, ...]
-    last_failures: tuple[InvoiceRow, ...]
-    workers: tuple[WorkerRow, ...]
-    oldest_attention_at: datetime | None
-    read_at: datetime
 
 
 def month_filter(line: MonthLine, month: date) -> InvoiceFilter:

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, ErrorKind, Fixer, Outcome, Status, Trigger
+from toc_sync.model import ErrorKind, Fixer, Outcome, Status, Trigger
 from toc_sync.views import StatusSum, WorkerRow
 
 ZONE = ZoneInfo("Europe/Lisbon")
@@ -212,55 +212,6 @@ def period(start: date | None, end: date | None) -> str:
     return " – ".join(f"{day.day} {day:%b %Y}" for day in (start, end) if day)
 
 
-def is_everything_there(
-    sums: Mapping[Status, StatusSum],
-    oldest_at: datetime | None,
-    now: datetime,
-    *,
-    old_doubts: int = 0,
-    stopped: bool = False,
-) -> str:
-    """Answers "is everything in TOC Online?" in one sentence: what most needs to be known comes first.
-
-    `oldest_at` is when the oldest invoice that needs attention was last tried; `old_doubts` counts the doubts that have
-    lasted too long; `stopped` says that nothing is sent.
-    """
-    attention, on_its_way = together(sums, NEEDS_ATTENTION), together(sums, ON_ITS_WAY)
-    not_synced, synced = together(sums, (Status.NOT_SYNCED,)), together(sums, (Status.SYNCED,))
-    if attention.count:
-        needs = "needs" if attention.count == 1 else "need"
-        oldest = f", {'' if attention.count == 1 else 'the oldest '}since {since(oldest_at, now)}" if oldest_at else ""
-        doubts = _among(old_doubts, attention.count)
-        return f"{invoices(attention.count)} {needs} attention, {amounts(attention.amounts)}{oldest}{doubts}."
-    if not_synced.count:
-        were = "was" if not_synced.count == 1 else "were"
-        return f"{invoices(not_synced.count)} {were} never sent to TOC Online, {amounts(not_synced.amounts)}."
-    if on_its_way.count:
-        return _where_they_are(on_its_way.count, stopped=stopped)
-    if synced.count == 1:
-        return "The only invoice is in TOC Online."
-    if synced.count:
-        return f"All {invoices(synced.count)} are in TOC Online."
-    return "No invoice needs to be in TOC Online." if sums else "No invoices yet."
-
-
-def besides(sums: Mapping[Status, StatusSum]) -> str:
-    """Counts what the answer to "is everything in TOC Online?" leaves unsaid; "" when it says all."""
-    attention, not_synced = together(sums, NEEDS_ATTENTION).count, together(sums, (Status.NOT_SYNCED,)).count
-    on_its_way, synced = together(sums, ON_ITS_WAY).count, together(sums, (Status.SYNCED,)).count
-    not_needed = together(sums, (Status.NOT_NEEDED,)).count
-    parts = [
-        f"{not_synced:,} {'was' if not_synced == 1 else 'were'} never sent" if attention and not_synced else "",
-        f"{on_its_way:,} {_are(on_its_way)} on {_their(on_its_way)} way"
-        if (attention or not_synced) and on_its_way
-        else "",
-        f"{synced:,} {_are(synced)} in TOC Online" if (attention or not_synced or on_its_way) and synced else "",
-        f"{not_needed:,} {'does' if not_needed == 1 else 'do'} not need to be there" if not_needed else "",
-    ]
-    said = [part for part in parts if part]
-    return ", ".join(said[:-1]) + (" and " if said[1:] else "") + said[-1] + "." if said else ""
-
-
 def workers_alive(rows: Sequence[WorkerRow]) -> str:
     """Counts what sends at this moment, for example: 3 workers alive on 2 machines, 12 threads."""
     alive = [row for row in rows if row.alive]
@@ -406,23 +357,3 @@ def waits_for_earlier(day: date) -> str:
 def unknown_invoice(invoice_id: int) -> str:
     """Says that no such invoice exists."""
     return f"Invoice {invoice_id} does not exist."
-
-
-def _among(old_doubts: int, attention: int) -> str:
-    if not old_doubts:
-        return ""
-    return f", {'' if attention == 1 else f'{old_doubts:,} of them '}in doubt {FOR_LONG}"
-
-
-def _where_they_are(count: int, *, stopped: bool) -> str:
-    if stopped:
-        return f"{invoices(count)} {'waits' if count == 1 else 'wait'} until sending goes on."
-    return f"{invoices(count)} {_are(count)} on {_their(count)} way to TOC Online."
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _their(count: int) -> str:
-    return "its" if count == 1 else "their"

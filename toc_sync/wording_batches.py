@@ -14,6 +14,7 @@ from toc_sync.views import InvoiceFilter, Refused
 from toc_sync.views_batches import BatchItem, BatchKind, BatchPreview, BatchView, ItemState, Pace, Selection
 from toc_sync.wording import FOR_LONG, KIND_NAMES, STATUS_NAMES, amounts, clock_time, day_and_time, invoices, money
 from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES
+from toc_sync.wording_overview import AT_RISK, attempted
 
 NOTHING_TO_SEND = "None of these may be sent now, so nothing was started."
 NO_INTERVAL = "The end of the time must come after its beginning."
@@ -50,6 +51,8 @@ def _filter(wanted: InvoiceFilter) -> str:
         f"“{wanted.text}”" if wanted.text else "",
         f"deadline: {DUE_NAMES[wanted.due].lower()}" if wanted.due else "",
         FINDING_NAMES[wanted.finding].lower() if wanted.finding else "",
+        AT_RISK if wanted.at_risk else "",
+        attempted(wanted.attempted) if wanted.attempted else "",
         "of one group of errors" if wanted.error_group is not None else "",
         f"of batch {wanted.batch_id}" if wanted.batch_id is not None else "",
     ]

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import streamlit as st
 
-from pages.parts import filters, reads, say
-from toc_sync import wording_doubt, wording_groups
+from pages.parts import attempt_filter, filters, reads, say
+from toc_sync import wording_doubt, wording_groups, wording_overview
 from toc_sync.model import Status
 from toc_sync.views import InvoiceFilter, InvoiceOrder
 from toc_sync.wording import STATUS_NAMES
@@ -19,7 +19,7 @@ from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES, ORDER_NAMES, RULE
 
 LARGEST = 999_999_999.99
 MOST_BATCHES = 10**9
-OLD_DOUBTS = "old_doubts"
+OLD_DOUBTS, AT_RISK = "old_doubts", "at_risk"
 ERROR_GROUP = "error_group"
 STATUSES = {name: status for status, name in STATUS_NAMES.items()}
 DUES = {name: due for due, name in DUE_NAMES.items()}
@@ -38,6 +38,7 @@ _EMPTY: dict[str, object] = {
     "due": None,
     "finding": None,
     "batch": None,
+    AT_RISK: False,
 }
 
 
@@ -59,6 +60,7 @@ def draw() -> InvoiceFilter:
             "page": filters.is_page,
             OLD_DOUBTS: ("true", "false").__contains__,
             "batch": filters.is_page,
+            AT_RISK: ("true", "false").__contains__,
             ERROR_GROUP: _is_group,
         }
     )
@@ -66,6 +68,9 @@ def draw() -> InvoiceFilter:
     with st.popover("Filters", icon=":material/tune:", key="more_filters"):
         names = st.multiselect("Status", list(STATUSES), key="status", bind="query-params", placeholder="All")
         old_doubts = st.checkbox(wording_doubt.OLD_DOUBTS, key=OLD_DOUBTS, bind="query-params")
+        at_risk = st.checkbox(
+            wording_overview.AT_RISK, key=AT_RISK, bind="query-params", help=wording_overview.AT_RISK_MEANING
+        )
         since, until = filters.period("Invoice date from", "since", "until")
         issuer = st.selectbox("Issuer", list(teams), index=None, key="issuer", bind="query-params", placeholder="All")
         payer = st.selectbox("Payer", list(teams), index=None, key="payer", bind="query-params", placeholder="All")
@@ -96,6 +101,8 @@ def draw() -> InvoiceFilter:
         finding=FINDINGS[finding] if finding else None,
         order=ORDERS[order],
         batch_id=batch,
+        at_risk=at_risk,
+        attempted=attempt_filter.draw(),
     )
     if group:
         _draw_error_group(group)
@@ -110,19 +117,23 @@ def is_empty(wanted: InvoiceFilter) -> bool:
 
 
 def address(wanted: InvoiceFilter) -> Mapping[str, str | list[str]]:
-    """Returns the parameters of a link to this list: status, period, legal deadline and finding."""
+    """Returns the parameters of a link to this list: all but teams, amounts and words."""
     given: dict[str, str | list[str]] = {
         "status": [STATUS_NAMES[status] for status in wanted.statuses],
         "since": wanted.since.isoformat() if wanted.since else "",
         "until": wanted.until.isoformat() if wanted.until else "",
         "due": DUE_NAMES[wanted.due] if wanted.due else "",
         "finding": FINDING_NAMES[wanted.finding] if wanted.finding else "",
+        OLD_DOUBTS: "true" if wanted.old_doubts else "",
+        AT_RISK: "true" if wanted.at_risk else "",
     }
+    given |= attempt_filter.address(wanted.attempted)
     return {name: value for name, value in given.items() if value}
 
 
 def clear() -> None:
     """Empties all filters (a callback)."""
+    attempt_filter.clear()
     st.session_state.update(_EMPTY)
     st.query_params.pop(ERROR_GROUP, None)
     st.rerun()

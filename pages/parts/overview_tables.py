@@ -9,17 +9,18 @@ from zlib import crc32
 import pandas as pd
 import streamlit as st
 
-from pages.parts import acts
+from pages.parts import acts, invoice_filters
 from toc_sync import wording
 from toc_sync.model import NEEDS_ATTENTION
-from toc_sync.views import InvoiceRow, Overview
+from toc_sync.views import InvoiceRow, WorkerRow
+from toc_sync.views_health import Counted
 
 INVOICES = "invoices.py"
 _OPEN = "_open_invoice"
 
 
-def failures(rows: Sequence[InvoiceRow]) -> None:
-    """Draws the last failures; a click on the number opens the invoice."""
+def failures(rows: Sequence[InvoiceRow], behind: Counted) -> None:
+    """Draws the last failures; a click on the number opens the invoice. `behind` are all that need attention."""
     if opened := st.session_state.pop(_OPEN, None):
         st.switch_page(INVOICES, query_params={"invoice": str(opened)})
     if not rows:
@@ -33,15 +34,16 @@ def failures(rows: Sequence[InvoiceRow]) -> None:
         key="failures",
         alt="Last failures",
     )
-    names = [wording.STATUS_NAMES[status] for status in NEEDS_ATTENTION]
     st.page_link(
-        INVOICES, label="All that need attention", icon=":material/arrow_forward:", query_params={"status": names}
+        INVOICES,
+        label=f"All {behind.count:,} that need attention",
+        icon=":material/arrow_forward:",
+        query_params=invoice_filters.address(behind.wanted),
     )
 
 
-def workers(overview: Overview) -> None:
+def workers(rows: Sequence[WorkerRow]) -> None:
     """Draws the programs that send, and those that stopped within the last day."""
-    rows = overview.workers
     if not rows:
         st.caption("No worker was ever started.")
         return

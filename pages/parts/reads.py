@@ -13,14 +13,17 @@ import streamlit as st
 
 from toc_sync import runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
-from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Overview, Sending
+from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Sending
 from toc_sync.views_activity import ActivityFilter, ActivityPage, Onlooker
 from toc_sync.views_batches import BatchView, Outage
 from toc_sync.views_groups import ErrorGroup
+from toc_sync.views_health import Health, Overview, RangeAsked, RangeKind
 from toc_sync.views_legal import DueCounts, MonthClose
 from toc_sync.views_teaching import TaughtRow, TeachingPreview
 
 KEEP_S = 120
+LONG_RANGE_KEPT_S = 10.0
+"""A month of a hundred thousand attempts takes a second to count: all who look at it share one reading."""
 MONTH_KEPT_S = 30.0
 """A month of tens of thousands of invoices takes a second to compare; it says as of when."""
 SOON = timedelta(minutes=1)
@@ -34,7 +37,7 @@ def invoices(wanted: InvoiceFilter, page: int) -> InvoicePage:
 
 
 def overview() -> Overview:
-    """Returns the health of the sync."""
+    """Returns where every invoice stands now."""
     return _overview(*_key())
 
 
@@ -51,6 +54,12 @@ def months() -> tuple[date, ...]:
 def month(month: date) -> MonthClose:
     """Returns how a month stands."""
     return _month(month, *_key(MONTH_KEPT_S))
+
+
+def health(asked: RangeAsked) -> Health:
+    """Returns what happened within a range; a long one as it was a few seconds ago, whatever was written since."""
+    is_short = asked.kind is RangeKind.DAY
+    return _health(asked, *(_key() if is_short else (0, int(time.time() // LONG_RANGE_KEPT_S))))
 
 
 def error_groups() -> tuple[ErrorGroup, ...]:
@@ -189,6 +198,11 @@ def _months(version: int, slice_no: int) -> tuple[date, ...]:
 @st.cache_data(ttl=KEEP_S, max_entries=50, show_spinner=False)
 def _month(month: date, version: int, slice_no: int) -> MonthClose:
     return runtime.current().month(month)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=100, show_spinner=False)
+def _health(asked: RangeAsked, version: int, slice_no: int) -> Health:
+    return runtime.current().health(asked)
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)

@@ -11,6 +11,7 @@ from toc_sync.status.detail import read_detail, read_states
 from toc_sync.status.due import count_due
 from toc_sync.status.gate import read_gate_view, read_sending
 from toc_sync.status.groups import read_groups
+from toc_sync.status.health import read_health
 from toc_sync.status.invoices import count_invoices, export_invoices, list_invoices
 from toc_sync.status.months import list_months, month_invoices, read_month
 from toc_sync.status.orders import list_orders, read_orders
@@ -47,6 +48,7 @@ __all__ = [
     "read_evidence",
     "read_gate_view",
     "read_groups",
+    "read_health",
     "read_month",
     "read_onlookers",
     "read_orders",

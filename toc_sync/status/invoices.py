@@ -12,11 +12,12 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case
 
 from toc_sync import deadlines, policy, wording
 from toc_sync.answer import clean_text
-from toc_sync.model import SENDABLE_INVOICE_STATUSES, ErrorKind, Status, fold
+from toc_sync.model import NEEDS_ATTENTION, ON_ITS_WAY, SENDABLE_INVOICE_STATUSES, ErrorKind, Status, fold
 from toc_sync.outbox.records import DELETED
 from toc_sync.tables import batch_items
+from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
-from toc_sync.views import PAGE_SIZE, InvoiceFilter, InvoiceOrder, InvoicePage, InvoiceRow, StatusSum
+from toc_sync.views import PAGE_SIZE, Attempted, InvoiceFilter, InvoiceOrder, InvoicePage, InvoiceRow, StatusSum
 from toc_sync.views_legal import UNSYNCED, DeadlineState, DueFilter, Finding
 
 SHOWN = (
@@ -191,9 +192,7 @@ def conditions_of(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool
         conditions.append(records.c.total_amount >= _storable(wanted.smallest))
     if wanted.largest is not None:
         conditions.append(records.c.total_amount <= _storable(wanted.largest))
-    conditions += _legal_conditions(wanted, today) + _conditions_on_errors(wanted)
-    if wanted.batch_id is not None:
-        conditions.append(records.c.invoice_id.in_(_of_batch(wanted.batch_id)))
+    conditions += _legal_conditions(wanted, today) + _conditions_on_errors(wanted) + _by_history(wanted)
     conditions += [records.c.search_text.contains(word, autoescape=True) for word in searched_words(wanted.text)]
     return conditions
 
@@ -205,7 +204,8 @@ def _conditions_on_errors(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
 
 def _legal_conditions(wanted: InvoiceFilter, today: date) -> list[ColumnElement[bool]]:
     is_due = [_is_due(wanted.due, today)] if wanted.due else []
-    return is_due + ([_FINDINGS[wanted.finding]] if wanted.finding else [])
+    at_risk = [_is_at_risk(today)] if wanted.at_risk else []
+    return is_due + at_risk + ([_FINDINGS[wanted.finding]] if wanted.finding else [])
 
 
 def _is_due(due: DueFilter, today: date) -> ColumnElement[bool]:
@@ -224,8 +224,24 @@ def deadline_runs() -> ColumnElement[bool]:
     return and_(records.c.status.in_(UNSYNCED), _FINDINGS[Finding.TO_BE_ISSUED], is_known)
 
 
+def _by_history(wanted: InvoiceFilter) -> list[ColumnElement[bool]]:
+    of_batch = [] if wanted.batch_id is None else [records.c.invoice_id.in_(_of_batch(wanted.batch_id))]
+    return of_batch + ([_was_attempted(wanted.attempted)] if wanted.attempted else [])
+
+
 def _of_batch(batch_id: int) -> Select[int]:
     return select(batch_items.c.invoice_id).where(batch_items.c.batch_id == batch_id)
+
+
+def _is_at_risk(today: date) -> ColumnElement[bool]:
+    waits_too_long = and_(records.c.status.in_(ON_ITS_WAY), deadline_runs(), records.c.issue_deadline < today)
+    return or_(records.c.status.in_(NEEDS_ATTENTION), waits_too_long)
+
+
+def _was_attempted(attempted: Attempted) -> ColumnElement[bool]:
+    began = [attempts.c.started_at >= attempted.since_at, attempts.c.started_at < attempted.until_at]
+    ended = [attempts.c.outcome.in_(attempted.outcomes)] if attempted.outcomes else []
+    return records.c.invoice_id.in_(select(attempts.c.invoice_id).where(*began, *ended))
 
 
 def _storable(amount: Decimal) -> Decimal:
