@@ -92,7 +92,7 @@ def _groups(conn: Connection, known: Sequence[Incident], now: datetime) -> tuple
     """Returns the groups that are new, and those that were told and are not over, with the invoices they still hold."""
     new = conn.execute(select(error_groups.c.key).where(error_groups.c.first_seen_at > now - NEW_GROUP)).scalars()
     keys = {*new, *told_groups(known)}
-    return (*_grouped(conn, keys), *_ungrouped(conn))
+    return _grouped(conn, keys)
 
 
 def _grouped(conn: Connection, keys: Collection[str]) -> tuple[GroupFacts, ...]:
@@ -104,20 +104,6 @@ def _grouped(conn: Connection, keys: Collection[str]) -> tuple[GroupFacts, ...]:
         .group_by(*of_group, records.c.currency_code)
     )
     return _as_groups(conn.execute(query)) if keys else ()
-
-
-def _ungrouped(conn: Connection) -> tuple[GroupFacts, ...]:
-    """Returns what belongs to no group as one group per kind and refusal, first seen when its first was last tried."""
-    key = records.c.error_kind + func.coalesce(":" + records.c.refusal, "")
-    first_seen = func.min(func.coalesce(records.c.last_attempt_at, records.c.created_at))
-    query = (
-        select(key, records.c.error_kind, records.c.refusal, first_seen, *_SUMS)
-        .where(
-            records.c.error_group.is_(None), records.c.status.in_(NEEDS_ATTENTION), records.c.error_kind.is_not(None)
-        )
-        .group_by(records.c.error_kind, records.c.refusal, records.c.currency_code)
-    )
-    return _as_groups(conn.execute(query))
 
 
 def _as_groups(rows: Iterable[Sequence[Any]]) -> tuple[GroupFacts, ...]:
