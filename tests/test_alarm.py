@@ -30,7 +30,7 @@ from toc_sync.channels import open_channels
 from toc_sync.database import current_time, writing
 from toc_sync.deadlines import working_days_after
 from toc_sync.model import Status
-from toc_sync.tables import error_groups, incidents, sync_records, sync_workers
+from toc_sync.tables import error_groups, incidents, sync_workers
 from toc_sync.worker import Worker
 
 

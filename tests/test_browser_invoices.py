@@ -198,6 +198,7 @@ def test_a_double_click_on_create_makes_one_invoice(page, app, office):
 
 def test_a_double_click_on_retry_sends_once(page, app, office):
     invoice_id = office.sent("TWICE 1", Behaviour.REFUSE_SERIES)
+    office.correct(invoice_id)
     visit(page, app, "?q=TWICE")
     expect(cell(page, 0, 5)).to_have_text("Failed", timeout=SLOW)
     press_in_row(page, 0)

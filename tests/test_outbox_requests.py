@@ -143,6 +143,7 @@ def test_sync_is_locked_while_the_other_application_may_still_be_sending(desk: D
 )
 def test_what_may_be_sent_is_sent_and_logged_with_who_asked(desk: Desk, given: Any, trigger: str, says: str) -> None:
     invoice_id = given(desk)
+    desk.change_invoice(invoice_id, notes="corrected")
     result = desk.retry(invoice_id, actor="rui")
     assert (result.done, result.message, result.status) == (True, says, Status.QUEUED)
     record = desk.record(invoice_id)

@@ -274,6 +274,7 @@ def test_retrying_an_invoice_dated_before_a_document_of_its_issuer_says_so(desk:
     detail = desk.detail(old)
     assert detail is not None
     assert detail.caution == caution
+    desk.change_invoice(old, notes="corrected")
     result = desk.retry(old)
     assert (result.done, result.message) == (True, f"It is on its way to TOC Online. {caution}")
     assert desk.actions(old)[-1]["result"] == result.message
@@ -298,6 +299,7 @@ def test_what_is_in_the_order_of_dates_is_sent_without_a_caution(
     assert detail is not None
     assert detail.row.can_retry
     assert detail.caution is None
+    desk.change_invoice(old, notes="corrected")
     assert desk.retry(old).message == "It is on its way to TOC Online."
 
 

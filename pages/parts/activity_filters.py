@@ -19,7 +19,7 @@ OUTCOMES = {name: outcome for outcome, name in OUTCOME_NAMES.items()}
 ACTION_KEYS = {name: action for action, name in ACTIONS.items()}
 SOURCES = {name: source for source, name in SOURCE_NAMES.items()}
 _EMPTY: dict[str, object] = {
-    "range": USUAL,
+    "time": USUAL,
     "who": "",
     "about": "",
     "only": None,
@@ -64,7 +64,7 @@ def draw() -> Asked:
     names = [*OUTCOMES, *ACTION_KEYS]
     filters.note_nonsense(
         {
-            "range": RANGES.__contains__,
+            "time": RANGES.__contains__,
             "only": SOURCES.__contains__,
             "what": names.__contains__,
             "from_day": filters.is_day,
@@ -74,7 +74,7 @@ def draw() -> Asked:
     )
     with st.container(horizontal=True, vertical_alignment="center", key="activity_filters"):
         span = st.segmented_control(
-            "Time", list(RANGES), default=USUAL, required=True, key="range", bind="query-params",
+            "Time", list(RANGES), default=USUAL, required=True, key="time", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
         about = _field("Invoice", "about", "Invoice number or id", ":material/receipt_long:")
