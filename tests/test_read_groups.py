@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ from toc_sync.views_groups import ErrorGroup
 NIF_REFUSED = Verdict(
     outcome=Outcome.FAILED, error_kind=ErrorKind.REJECTED, error=NIF, http_status=400, refusal="tax_number_invalid"
 )
+PAYMENT_REFUSED = replace(NIF_REFUSED, error="O meio de pagamento não é reconhecido.", refusal="payment_method_unknown")
 VERDICTS = (REJECTED, NIF_REFUSED, WRONG_KEY, TIMED_OUT, LOST, UNDELIVERED, ISSUED)
 
 
@@ -104,6 +106,28 @@ def test_a_note_is_shown_with_who_wrote_it_and_logged(desk):
     assert verbs.note(group.key, " ", "rui").message == words.NOTE_REMOVED
     assert read(desk)[0].note is None
     assert len(changes) == 3
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "waiting", "said"),
+    [
+        pytest.param([], 0, "", id="nothing went wrong"),
+        pytest.param([ISSUED, NIF_REFUSED, REJECTED], 0, "Only data fixes remain: 2 invoices.", id="refused data"),
+        pytest.param([NIF_REFUSED], 0, "Only data fixes remain: 1 invoice.", id="one of them"),
+        pytest.param([NIF_REFUSED, LOST], 0, "", id="a doubt"),
+        pytest.param([NIF_REFUSED, WRONG_KEY], 0, "", id="the administrator's"),
+        pytest.param([NIF_REFUSED, PAYMENT_REFUSED], 0, "", id="refused for the set-up"),
+        pytest.param([NIF_REFUSED], 1, "", id="one is on its way"),
+    ],
+)
+def test_only_data_fixes_remain_where_finance_can_correct_all_the_rest(sqlite_desk, verdicts, waiting, said):
+    for verdict in verdicts:
+        settled(sqlite_desk, verdict)
+    for _ in range(waiting):
+        sqlite_desk.create()
+    with reading(sqlite_desk.engine) as conn:
+        sums = status.read_overview(conn, now=sqlite_desk.now()).sums
+    assert words.only_data_fixes(read(sqlite_desk), sums) == said
 
 
 @pytest.mark.parametrize("seed", [pytest.param(number, id=f"seed {number}") for number in range(2)])

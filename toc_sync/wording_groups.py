@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from toc_sync.model import ErrorKind, Fixer
-from toc_sync.wording import KIND_ADVICE, KIND_NAMES
+from toc_sync.model import ErrorKind, Fixer, Status
+from toc_sync.views import StatusSum
+from toc_sync.views_groups import ErrorGroup
+from toc_sync.wording import KIND_ADVICE, KIND_NAMES, invoices
 
 FIXER_SHORT = {Fixer.FINANCE: "Finance", Fixer.ADMINISTRATOR: "Administrator", Fixer.TOC_ONLINE: "TOC Online"}
 FIXER_COLORS: dict[Fixer, Literal["orange", "blue", "violet"]] = {
@@ -27,6 +30,7 @@ NOTE_REMOVED = "The note was removed."
 NO_SUCH_GROUP = "This group of errors does not exist."
 UNCHANGED = "Nothing about it has changed since it was refused."
 
+_AT_REST = frozenset({Status.SYNCED, Status.NOT_NEEDED})
 _EXAMPLE_AT_MOST = 80
 _QUOTED = re.compile(r"'([^']{1,60})'|“([^”]{1,60})”|«([^»]{1,60})»|\"([^\"]{1,60})\"|(?<![\w.,])([0-9]{9})(?![\w])")
 
@@ -43,6 +47,20 @@ def group_name(kind: ErrorKind, refusal: str | None, example: str) -> str:
 def group_advice(kind: ErrorKind) -> str:
     """Returns what to do about a group that no recognised refusal explains."""
     return f"{KIND_ADVICE[kind]} {LOOK_UP}" if kind in DOUBTS else KIND_ADVICE[kind]
+
+
+def only_data_fixes(groups: Sequence[ErrorGroup], sums: Mapping[Status, StatusSum]) -> str:
+    """Says so where whatever is not in TOC Online was refused for what finance can correct; "" where anything else is.
+
+    `sums` counts every invoice: one that waits, is on its way or was never sent is something else.
+    """
+    left = sum(found.count for status, found in sums.items() if status not in _AT_REST)
+    refused = sum(group.failed for group in groups if _is_data_fix(group))
+    return f"Only data fixes remain: {invoices(left)}." if left and left == refused else ""
+
+
+def _is_data_fix(group: ErrorGroup) -> bool:
+    return group.error_kind is ErrorKind.REJECTED and group.fixer is Fixer.FINANCE
 
 
 def named_in(error: str | None) -> tuple[str, ...]:

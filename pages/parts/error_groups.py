@@ -29,6 +29,8 @@ def draw() -> None:
     st.subheader(
         "What went wrong", anchor=False, help="Failures and doubts, grouped by their cause. A group goes by itself."
     )
+    if rest := wording_groups.only_data_fixes(groups, reads.overview().sums):
+        st.info(say.plain(rest), icon=":material/edit_note:")
     for group in groups[:SHOWN_AT_MOST]:
         with st.container(border=True, gap="xsmall", key=f"group_{group.key}"):
             _draw_group(group)
