@@ -91,6 +91,7 @@ def test_an_unclear_answer_names_the_invoice_that_can_teach_it_and_then_what_was
     (group,) = read(desk)
     assert (group.name, group.fixer, group.advice) == ("Inesperada", Fixer.TOC_ONLINE, "Ask TOC Online.")
     assert (group.failed, group.newest_doubt) == (2, None)
+    assert group.first_seen_at <= group.last_seen_at
 
 
 def test_a_note_is_shown_with_who_wrote_it_and_logged(desk):

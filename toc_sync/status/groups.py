@@ -21,6 +21,8 @@ from toc_sync.views_groups import ErrorGroup
 TREND_FOR = timedelta(days=7)
 TREND_STEP = timedelta(hours=6)
 
+_SEEN_AT = func.coalesce(records.c.last_attempt_at, records.c.doubt_since)
+
 
 @dataclass(kw_only=True)
 class _Count:
@@ -29,6 +31,7 @@ class _Count:
     statuses: dict[Status, int] = field(default_factory=lambda: defaultdict(int))
     amounts: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     vat: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    first_seen_at: datetime | None = None
     last_seen_at: datetime | None = None
     newest_doubt: int | None = None
 
@@ -53,7 +56,8 @@ def _counted(conn: Connection) -> dict[str, _Count]:
         func.count().label("count"),
         func.sum(records.c.total_amount).label("total"),
         func.sum(records.c.vat_amount).label("vat"),
-        func.max(func.coalesce(records.c.last_attempt_at, records.c.doubt_since)).label("last"),
+        func.min(_SEEN_AT).label("first"),
+        func.max(_SEEN_AT).label("last"),
         func.max(records.c.invoice_id).label("newest"),
     )
     query = select(*columns).where(records.c.status.in_(NEEDS_ATTENTION), records.c.error_group.is_not(None))
@@ -67,6 +71,7 @@ def _add(count: _Count, row: RowMapping) -> None:
     count.statuses[Status(row["status"])] += row["count"]
     count.amounts[row["currency_code"]] += row["total"]
     count.vat[row["currency_code"]] += row["vat"]
+    count.first_seen_at = min(filter(None, (count.first_seen_at, row["first"])), default=None)
     count.last_seen_at = max(filter(None, (count.last_seen_at, row["last"])), default=None)
     if row["status"] == Status.IN_DOUBT:
         count.newest_doubt = max(count.newest_doubt or 0, row["newest"])
@@ -106,7 +111,8 @@ def _as_group(row: RowMapping, count: _Count, trend: Mapping[int, int], refusals
         in_doubt=count.statuses[Status.IN_DOUBT],
         amounts=dict(count.amounts),
         vat=dict(count.vat),
-        first_seen_at=row["first_seen_at"],
+        # What was taught is older than its group.
+        first_seen_at=min(filter(None, (row["first_seen_at"], count.first_seen_at))),
         last_seen_at=count.last_seen_at,
         trend=tuple(trend.get(number, 0) for number in range(TREND_FOR // TREND_STEP)),
         newest_doubt=count.newest_doubt if kind is ErrorKind.SERVER_ERROR else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -29,6 +30,8 @@ LOOKED_AT_MOST = 10_000
 _BATCH = 500
 _OBJECTIONS_AT_MOST = 3
 _CANDIDATE = "candidate"
+_SHOWN_FREE = re.compile(r"<[a-z]+>")
+"""What stands in a form for what differs from one answer to the next; no word of the answer."""
 
 
 def preview_teaching(conn: Connection, invoice_id: int, shipped: Sequence[Refusal]) -> TeachingPreview:
@@ -53,7 +56,7 @@ def preview_teaching(conn: Connection, invoice_id: int, shipped: Sequence[Refusa
         preview,
         known_as=held_by,
         form=lesson.form,
-        suggested_name=" ".join(words_of(lesson.form)[:5])[:60],
+        suggested_name=" ".join(words_of(_SHOWN_FREE.sub(" ", lesson.form))[:5])[:60],
         suggested_remedy=words.suggested_remedy(lesson.form)[0],
         suggested_fixer=words.suggested_remedy(lesson.form)[1],
         past_answers=seen,
