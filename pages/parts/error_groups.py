@@ -66,7 +66,12 @@ def _draw_group(group: ErrorGroup) -> None:
     with trend:
         _draw_trend(group)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _draw_verbs(group)
+        # The same two places for every group: rows move up when one goes, see `live_page`.
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+            _draw_verbs(group)
+        with st.popover("Note", icon=":material/edit_note:", key=f"note_of_{group.key}"):
+            st.text_input("Note for everybody", group.note or "", key=f"note_{group.key}", max_chars=NOTE_LENGTH)
+            st.button("Save the note", key=f"save_note_{group.key}", on_click=_note, args=(group.key,))
 
 
 def _draw_verbs(group: ErrorGroup) -> None:
@@ -99,9 +104,6 @@ def _draw_verbs(group: ErrorGroup) -> None:
             on_click=_resolve,
             args=(group.key,),
         )
-    with st.popover("Note", icon=":material/edit_note:", key=f"note_of_{group.key}"):
-        st.text_input("Note for everybody", group.note or "", key=f"note_{group.key}", max_chars=NOTE_LENGTH)
-        st.button("Save the note", key=f"save_note_{group.key}", on_click=_note, args=(group.key,))
 
 
 def _draw_trend(group: ErrorGroup) -> None:

@@ -22,9 +22,13 @@ def live_page(name: str, body: Callable[[], None]) -> None:
     """Draws the part of a page that ticks, below what keeps invoices from leaving and how batches go."""
 
     def banner_and_body() -> None:
-        gate.banner(reads.sending())
-        batch_progress.draw(above_list=name == INVOICES)
-        body()
+        # In containers, so that a banner that comes or goes does not move what is below to other places in the page's
+        # tree: Streamlit's browser side can fail on an element where it knew a container.
+        with st.container():
+            gate.banner(reads.sending())
+            batch_progress.draw(above_list=name == INVOICES)
+        with st.container():
+            body()
 
     live(name, banner_and_body)
 
