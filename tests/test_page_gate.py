@@ -127,7 +127,7 @@ def test_the_banner_says_what_stopped_the_sending_and_what_happens_next(office, 
 def test_the_overview_does_not_call_on_its_way_what_waits(office):
     office.runtime.gate.pause(actor="ana", reason=REASON)
     office.invoice("A 1")
-    (answer,) = [each.value for each in visit().subheader if "until sending goes on" in each.value]
+    (answer,) = [each.value for each in visit().header if "until sending goes on" in each.value]
     assert plain("1 invoice waits until sending goes on.") in answer
 
 

@@ -48,7 +48,7 @@ def visit(page: str = "month_close.py", **address) -> AppTest:
 
 
 def texts(at: AppTest) -> str:
-    kinds = (at.title, at.subheader, at.markdown, at.caption, at.error, at.info, at.warning)
+    kinds = (at.title, at.header, at.subheader, at.markdown, at.caption, at.error, at.info, at.warning)
     return "\n".join(element.value for kind in kinds for element in kind)
 
 

@@ -41,7 +41,7 @@ def draw(month: date | None) -> None:
 def _draw_answer(close: MonthClose) -> None:
     colour, icon = ("green", "check_circle") if close.is_complete else ("orange", "pending_actions")
     with st.container(border=True, gap="xxsmall", key="month_answer"):
-        st.subheader(f":{colour}[:material/{icon}:] {say.plain(wording_legal.month_answer(close))}", anchor=False)
+        st.header(f":{colour}[:material/{icon}:] {say.plain(wording_legal.month_answer(close))}", anchor=False)
         to_check = f"{close.to_check:,} to check before closing. " if close.to_check else ""
         st.caption(f"{to_check}By invoice date, as of {wording.clock_time(close.read_at)}.")
 

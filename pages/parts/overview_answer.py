@@ -36,7 +36,7 @@ def draw(overview: Overview, due: DueCounts, sending: Sending) -> None:
     )
     colour, icon = next(look for statuses, look in LOOKS if sums.keys() & set(statuses) or not statuses)
     with st.container(border=True, gap="xxsmall", key="answer"):
-        st.subheader(f":{colour}[:material/{icon}:] {say.plain(sentence)}", anchor=False)
+        st.header(f":{colour}[:material/{icon}:] {say.plain(sentence)}", anchor=False)
         rest = (wording_overview.besides(sums), wording_legal.never_sent_part(due))
         read_at = f"As of {wording.clock_time(overview.read_at)}."
         st.caption(f"{say.plain(' '.join(filter(None, (*rest, read_at))))} {_who_sends(sending)}".strip())
