@@ -36,7 +36,11 @@ def draw() -> None:
     with now:
         st.caption(wording_overview.STANDS_NOW)
         overview_counts.now(overview, due, health)
-    overview_counts.of_the_range(health)
+    counts, chart = st.columns(2)
+    with counts:
+        overview_counts.of_the_range(health)
+    with chart:
+        overview_panels.attempts(health, period)
     error_groups.draw()
     overview_panels.draw(health, period)
     failures, workers = st.columns([2, 1])

@@ -259,7 +259,7 @@ def visit(page: str = "", **address: str) -> AppTest:
 
 
 def words(at: AppTest) -> str:
-    kinds = (at.markdown, at.caption, at.subheader, at.error, at.warning)
+    kinds = (at.markdown, at.caption, at.header, at.subheader, at.error, at.warning)
     return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
 
 
@@ -298,7 +298,8 @@ def test_the_counts_tell_money_and_age_and_lead_to_their_invoices(office):
         "Needs attention": ("2", "€246.00"),
         "In doubt": ("1", "€123.00"),
         "On its way": ("1", "oldest waits 10 min"),
-        "Due today": ("0", "0 overdue"),
+        "Due today": ("0", "€0.00"),
+        "Overdue": ("0", "€0.00"),
         "VAT at risk": ("€46.00", "of €246.00"),
         "Synced": ("25%", "1 of 4"),
         "Success rate": ("33.3%", "1 of 3 attempts"),

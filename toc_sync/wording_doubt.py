@@ -38,8 +38,8 @@ def old_doubts_shortly(count: int) -> str:
 
 
 def in_doubt_since(instant: datetime | None, now: datetime) -> str:
-    """Says since when an invoice has been in doubt."""
-    return f"In doubt since {since(instant, now)}" if instant else "In doubt"
+    """Says since when an invoice has been in doubt, in a cell beside its status."""
+    return f"since {since(instant, now)}" if instant else ""
 
 
 def retried_by_itself(at: datetime, now: datetime) -> str:

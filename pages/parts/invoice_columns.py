@@ -73,7 +73,7 @@ def columns(found: InvoicePage) -> dict[str, Any]:
             on_click=_open_clicked,
             args=(f"open_{seen:08x}", rows),
         ),
-        "payer": column.TextColumn("Payer", width=160),
+        "payer": column.TextColumn("Payer", width=130),
         "date": column.DateColumn("Date", format="D MMM YYYY"),
         "total": column.NumberColumn("Total", format="euro")
         if _all_in_euros(rows)
@@ -85,12 +85,12 @@ def columns(found: InvoicePage) -> dict[str, Any]:
         ),
         "deadline": _deadline_column(found),
         "document": column.TextColumn("Document"),
-        "error": column.TextColumn("Last error", width=160),
+        "error": column.TextColumn("Last error", width=130),
         "tries": column.NumberColumn("Tries", width=60),
         "last": column.DatetimeColumn("Last attempt", format="distance"),
-        "next": column.TextColumn("Waiting"),
+        "next": column.TextColumn("Waiting", width=136),
         "action": column.ButtonColumn(
-            "", width=90, key=f"act_{seen:08x}", on_click=_act_clicked, args=(f"act_{seen:08x}", rows)
+            "Action", width=90, key=f"act_{seen:08x}", on_click=_act_clicked, args=(f"act_{seen:08x}", rows)
         ),
     }
 
@@ -111,7 +111,7 @@ def _deadline_column(found: InvoicePage) -> Any:
         "Deadline",
         options=words,
         color=[wording_legal.DEADLINE_COLORS[states[each]] for each in words],
-        width=120,
+        width=132,
         help=wording_legal.RULE,
     )
 

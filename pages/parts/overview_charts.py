@@ -16,6 +16,7 @@ from toc_sync.model import Outcome
 from toc_sync.views_health import Health, Percentiles, Range
 
 HEIGHT_PX = 210
+TALL_PX = 300
 ORDER = (Outcome.SYNCED, Outcome.UNDELIVERED, Outcome.IN_DOUBT, Outcome.FAILED)
 """From the bottom of each bar to its top."""
 
@@ -49,7 +50,7 @@ def attempts(health: Health) -> alt.Chart:
             ],
         )
         .add_params(alt.selection_point(name=PICKED, fields=["number", "outcome"]))
-        .properties(height=HEIGHT_PX)
+        .properties(height=TALL_PX)
     )
 
 

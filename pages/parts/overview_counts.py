@@ -20,17 +20,18 @@ NARROWEST_PX = 150
 
 def now(overview: Overview, due: DueCounts, health: Health) -> None:
     """Draws what stands now, whatever the range; only the curves are of the range."""
-    with st.grid(5, min_column_width=NARROWEST_PX, key="counts_now"):
+    with st.grid(6, min_column_width=NARROWEST_PX, key="counts_now"):
         _needs_attention(overview, health)
         _in_doubt(overview, health)
         _on_its_way(overview, health)
-        _due(due)
+        _due_today(due)
+        _overdue(due)
         _at_risk(overview)
 
 
 def of_the_range(health: Health) -> None:
     """Draws how well the range went."""
-    with st.grid(4, min_column_width=NARROWEST_PX, key="counts_range"):
+    with st.grid(2, min_column_width=NARROWEST_PX, key="counts_range"):
         _synced(health)
         _success(health)
         _answer_time(health)
@@ -64,7 +65,7 @@ def _in_doubt(overview: Overview, health: Health) -> None:
         )
         _link(counted)
         if old.count:
-            _link(old, f":red[{wording_doubt.old_doubts(old.count)}]")
+            _link(old, f":red[{wording_doubt.old_doubts_shortly(old.count)}]")
 
 
 def _on_its_way(overview: Overview, health: Health) -> None:
@@ -81,19 +82,30 @@ def _on_its_way(overview: Overview, health: Health) -> None:
         _link(counted)
 
 
-def _due(due: DueCounts) -> None:
+def _due_today(due: DueCounts) -> None:
     today = _counted(InvoiceFilter(due=DueFilter.TODAY), due.today)
-    overdue = _counted(InvoiceFilter(due=DueFilter.OVERDUE, statuses=ASKED_FOR), due.overdue)
     with _box("due"):
         _metric(
             "Due today",
             f"{today.count:,}",
-            f"{overdue.count:,} overdue",
+            wording.amounts(today.amounts),
             icon=":material/alarm:",
-            meaning=f"{wording_legal.RULE} Overdue is what was asked for and is past that day.",
+            meaning=wording_legal.RULE,
         )
         _link(today)
-        _link(overdue, f":red[{overdue.count:,} overdue]")
+
+
+def _overdue(due: DueCounts) -> None:
+    overdue = _counted(InvoiceFilter(due=DueFilter.OVERDUE, statuses=ASKED_FOR), due.overdue)
+    with _box("overdue"):
+        _metric(
+            "Overdue",
+            f"{overdue.count:,}",
+            wording.amounts(overdue.amounts),
+            icon=":material/alarm_off:",
+            meaning=f"{wording_legal.RULE} Overdue is what was asked for and is past that day.",
+        )
+        _link(overdue, f":red[Show {wording.invoices(overdue.count)}]")
 
 
 def _counted(wanted: InvoiceFilter, sums: Sums) -> Counted:

@@ -17,9 +17,8 @@ NARROWEST_PX = 300
 
 
 def draw(health: Health, period: str) -> None:
-    """Draws the three panels; `period` is what the range is called."""
-    with st.grid(3, min_column_width=NARROWEST_PX, key="charts"):
-        _attempts(health, period)
+    """Draws how long it took; `period` is what the range is called."""
+    with st.grid(2, min_column_width=NARROWEST_PX, key="charts"):
         _times(
             "answers",
             "Answer time",
@@ -38,7 +37,8 @@ def draw(health: Health, period: str) -> None:
         )
 
 
-def _attempts(health: Health, period: str) -> None:
+def attempts(health: Health, period: str) -> None:
+    """Draws how the attempts ended; a click on a bar lists its invoices."""
     with _panel("activity"):
         _title(
             "Attempts by outcome",
