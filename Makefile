@@ -21,7 +21,7 @@ test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(PY) -m pytest -n 3 --dist worksteal
 
 bench: $(VENV)/installed-for-tests ## Measure what the README promises, on both databases (about 8 minutes).
 	@$(PY) -m tests.bench
