@@ -254,7 +254,7 @@ def test_a_half_filled_form_survives_a_new_server(page, tmp_path, monkeypatch):
         drawer.get_by_label("Notes").press("Tab")
         expect(idle).to_be_attached(timeout=SLOW)
         create.click()
-        (invoice_id,) = wait_until(lambda: office.ids("SURVIVOR 1"))
+        (invoice_id,) = wait_until(lambda: office.ids("SURVIVOR 1"), within_s=40)
     assert office.runtime.invoice_detail(invoice_id).notes == "typed later"
     office.runtime.close()
 
