@@ -128,7 +128,7 @@ class Worker:
 
     def _batch_loop(self) -> None:
         while not self._ended.is_set():
-            if not (self._claiming and self._guarded(self._advance_batches)):
+            if not (self._claiming and self._guarded(self._advance_batches, shows_work=False)):
                 self._ended.wait(POLL_S)
 
     def _advance_batches(self) -> bool:
@@ -140,7 +140,7 @@ class Worker:
 
     def _listen_loop(self) -> None:
         while self._hears and not self._ended.is_set():
-            self._guarded(self._listen)
+            self._guarded(self._listen, shows_work=False)
 
     def _listen(self) -> bool:
         try:
@@ -267,11 +267,15 @@ class Worker:
         self._due_at[what] = time.monotonic() + every_s
         return True
 
-    def _guarded(self, step: Callable[[], bool]) -> bool:
-        """The outermost frame of every thread: a failure is logged, the attempt stays open, and the rescue ends it."""
+    def _guarded(self, step: Callable[[], bool], *, shows_work: bool = True) -> bool:
+        """The outermost frame of every thread: a failure is logged, the attempt stays open, and the rescue ends it.
+
+        A step without failure shows that sending and upkeep can work, unless it needs none of their tables.
+        """
         try:
             went_on = step()
-            self._worked_at = time.monotonic()
+            if shows_work:
+                self._worked_at = time.monotonic()
             return went_on
         except DatabaseUnavailable as error:
             log.warning("database-away step=%s error=%s", step.__name__, error)
