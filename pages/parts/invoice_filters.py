@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
 import streamlit as st
 
 from pages.parts import attempt_filter, filters, reads, say
 from toc_sync import wording_doubt, wording_groups, wording_overview
 from toc_sync.model import Status
-from toc_sync.views import InvoiceFilter, InvoiceOrder
+from toc_sync.views import Choice, InvoiceFilter, InvoiceOrder
 from toc_sync.wording import STATUS_NAMES
 from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES, ORDER_NAMES, RULE
+
+T = TypeVar("T")
 
 LARGEST = 999_999_999.99
 MOST_BATCHES = 10**9
@@ -45,70 +48,75 @@ _EMPTY: dict[str, object] = {
 def draw() -> InvoiceFilter:
     """Draws the filters and returns what is asked for. The names in the URL are the widgets' keys."""
     teams = filters.by_name(reads.teams())
-    filters.note_nonsense(
-        {
-            "status": STATUSES.__contains__,
-            "since": filters.is_day,
-            "until": filters.is_day,
-            "issuer": teams.__contains__,
-            "payer": teams.__contains__,
-            "min": _is_amount,
-            "max": _is_amount,
-            "due": DUES.__contains__,
-            "finding": FINDINGS.__contains__,
-            "order": ORDERS.__contains__,
-            "page": filters.is_page,
-            OLD_DOUBTS: ("true", "false").__contains__,
-            "batch": filters.is_page,
-            AT_RISK: ("true", "false").__contains__,
-            ERROR_GROUP: _is_group,
-        }
-    )
+    filters.note_nonsense(_understood(teams))
     text = filters.search("q", "Number, payer, error or document number")
     with st.popover("Filters", icon=":material/tune:", key="more_filters"):
-        names = st.multiselect("Status", list(STATUSES), key="status", bind="query-params", placeholder="All")
-        old_doubts = st.checkbox(wording_doubt.OLD_DOUBTS, key=OLD_DOUBTS, bind="query-params")
-        at_risk = st.checkbox(
-            wording_overview.AT_RISK, key=AT_RISK, bind="query-params", help=wording_overview.AT_RISK_MEANING
-        )
-        since, until = filters.period("Invoice date from", "since", "until")
-        issuer = st.selectbox("Issuer", list(teams), index=None, key="issuer", bind="query-params", placeholder="All")
-        payer = st.selectbox("Payer", list(teams), index=None, key="payer", bind="query-params", placeholder="All")
-        smallest, largest = _amounts()
-        due = st.selectbox(
-            "Legal deadline", list(DUES), index=None, key="due", bind="query-params", placeholder="Any", help=RULE
-        )
-        finding = st.selectbox(
-            "Only", list(FINDINGS), index=None, key="finding", bind="query-params", placeholder="All"
-        )
-        order = st.selectbox("Sort by", list(ORDERS), key="order", bind="query-params")
-        batch = st.number_input(
-            "Batch", min_value=1, max_value=MOST_BATCHES, value=None, step=1, key="batch", bind="query-params"
-        )
-    group = _error_group()
-    wanted = InvoiceFilter(
-        statuses=tuple(STATUSES[name] for name in names),
-        since=since,
-        until=until,
-        issuer_team_id=teams[issuer].id if issuer else None,
-        payer_team_id=teams[payer].id if payer else None,
-        text=text,
-        smallest=smallest,
-        largest=largest,
-        old_doubts=old_doubts,
-        error_group=group,
-        due=DUES[due] if due else None,
-        finding=FINDINGS[finding] if finding else None,
-        order=ORDERS[order],
-        batch_id=batch,
-        at_risk=at_risk,
-        attempted=attempt_filter.draw(),
-    )
-    if group:
-        _draw_error_group(group)
+        chosen = _choose(teams)
+    wanted = replace(chosen, text=text, error_group=_error_group(), attempted=attempt_filter.draw())
+    if wanted.error_group:
+        _draw_error_group(wanted.error_group)
     if not is_empty(wanted):
         st.button("Clear filters", icon=":material/filter_alt_off:", key="clear_filters", on_click=clear)
     return wanted
+
+
+def _understood(teams: Mapping[str, Choice]) -> dict[str, Callable[[str], bool]]:
+    """Returns what each parameter of the address may be."""
+    return {
+        "status": STATUSES.__contains__,
+        "since": filters.is_day,
+        "until": filters.is_day,
+        "issuer": teams.__contains__,
+        "payer": teams.__contains__,
+        "min": _is_amount,
+        "max": _is_amount,
+        "due": DUES.__contains__,
+        "finding": FINDINGS.__contains__,
+        "order": ORDERS.__contains__,
+        "page": filters.is_page,
+        OLD_DOUBTS: ("true", "false").__contains__,
+        "batch": filters.is_page,
+        AT_RISK: ("true", "false").__contains__,
+        ERROR_GROUP: _is_group,
+    }
+
+
+def _choose(teams: Mapping[str, Choice]) -> InvoiceFilter:
+    names = st.multiselect("Status", list(STATUSES), key="status", bind="query-params", placeholder="All")
+    old_doubts = st.checkbox(wording_doubt.OLD_DOUBTS, key=OLD_DOUBTS, bind="query-params")
+    meaning = wording_overview.AT_RISK_MEANING
+    at_risk = st.checkbox(wording_overview.AT_RISK, key=AT_RISK, bind="query-params", help=meaning)
+    since, until = filters.period("Invoice date from", "since", "until")
+    issuer = _one_of(teams, "Issuer", "issuer")
+    payer = _one_of(teams, "Payer", "payer")
+    smallest, largest = _amounts()
+    due = _one_of(DUES, "Legal deadline", "due", help=RULE)
+    finding = _one_of(FINDINGS, "Only", "finding")
+    order = st.selectbox("Sort by", list(ORDERS), key="order", bind="query-params")
+    batch = st.number_input(
+        "Batch", min_value=1, max_value=MOST_BATCHES, value=None, step=1, key="batch", bind="query-params"
+    )
+    return InvoiceFilter(
+        statuses=tuple(STATUSES[name] for name in names),
+        since=since,
+        until=until,
+        issuer_team_id=issuer.id if issuer else None,
+        payer_team_id=payer.id if payer else None,
+        smallest=smallest,
+        largest=largest,
+        old_doubts=old_doubts,
+        due=due,
+        finding=finding,
+        order=ORDERS[order],
+        batch_id=batch,
+        at_risk=at_risk,
+    )
+
+
+def _one_of(choices: Mapping[str, T], label: str, key: str, *, help: str | None = None) -> T | None:  # noqa: A002
+    """Draws a select box and returns what was chosen, or None for all."""
+    name = st.selectbox(label, list(choices), index=None, key=key, bind="query-params", placeholder="All", help=help)
+    return choices[name] if name else None
 
 
 def is_empty(wanted: InvoiceFilter) -> bool:
@@ -133,15 +141,14 @@ def address(wanted: InvoiceFilter) -> Mapping[str, str | list[str]]:
 
 def clear() -> None:
     """Empties all filters (a callback)."""
-    attempt_filter.clear()
-    st.session_state.update(_EMPTY)
-    st.query_params.pop(ERROR_GROUP, None)
+    _empty()
     st.rerun()
 
 
 def show_batch(batch_id: int) -> None:
     """Asks for the invoices of a batch and nothing else (a callback)."""
-    st.session_state.update(_EMPTY | {"batch": batch_id})
+    _empty()
+    st.session_state["batch"] = batch_id
     st.rerun()
 
 
@@ -150,6 +157,12 @@ def toggle_status(status: Status) -> None:
     name, chosen = STATUS_NAMES[status], st.session_state.get("status", [])
     st.session_state["status"] = [each for each in chosen if each != name] if name in chosen else [*chosen, name]
     st.rerun()
+
+
+def _empty() -> None:
+    attempt_filter.clear()
+    st.session_state.update(_EMPTY)
+    st.query_params.pop(ERROR_GROUP, None)
 
 
 def _error_group() -> str | None:
