@@ -202,8 +202,8 @@ def test_a_standalone_invoice_that_does_not_fit_the_database_is_refused(
 
 
 def test_another_issuer_may_use_the_same_number(desk: Desk) -> None:
-    desk.create(invoice_number="A-1")
-    desk.create(invoice_number="A-1", issuer_team_id=OTHER_PAYER)
+    ids = [desk.create(invoice_number="A-1"), desk.create(invoice_number="A-1", issuer_team_id=OTHER_PAYER)]
+    assert [desk.invoice(each)["issuer_team_id"] for each in ids] == [ISSUER, OTHER_PAYER]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import psutil
 from sqlalchemy import Engine
 
 from tests.bench.creating import TODAY, prepared, standalone
-from tests.live_app import running
+from tests.live_app import running, wait_until
 from tests.stand_in import StandIn
 from toc_sync import sync
 
@@ -38,10 +38,16 @@ def across_processes_ms(url: str, folder: Path) -> float:
         worker.says("worker-started")
         sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
         function.wait_for(count=1)
-        time.sleep(2)  # by now it listens
+        wait_until(lambda: _listens(engine))
         waits = [_one(engine, function) for _ in range(ROUNDS)]
     engine.dispose()
     return statistics.quantiles(waits, n=20)[-1]
+
+
+def _listens(engine: Engine) -> bool:
+    with engine.connect() as conn:
+        found = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        return bool(conn.exec_driver_sql(found.replace("%", "%%")).scalar_one())
 
 
 def _one(engine: Engine, function: StandIn) -> float:
