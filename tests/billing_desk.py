@@ -13,7 +13,8 @@ from sqlalchemy import Engine, select
 
 from tests.stand_in import StandIn
 from toc_sync import installation
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 from toc_sync.tables import invoice_orders, issued_client_invoices, projects, sync_records, teams
 
 KEY = "a-secret-key-of-the-function"

@@ -8,6 +8,7 @@ with BrokenWire(url) as wire:
 from __future__ import annotations
 
 import contextlib
+import re
 import selectors
 import socket
 import threading
@@ -16,6 +17,9 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import URL, make_url
+
+_PROCESS_NUMBER = re.compile(rb"(?<=K\x00\x00\x00\x0c).{4}(?=.{4}Z)", re.DOTALL)
+_MADE_UP = b"\x7f\xff\xff\xff"
 
 
 class BrokenWire:
@@ -26,7 +30,7 @@ class BrokenWire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
         self._cuts: list[_Cut] = []
-        self._is_deaf = False
+        self._is_pooler = False
         self.cut = threading.Event()
 
     def __enter__(self) -> Self:
@@ -59,9 +63,9 @@ class BrokenWire:
         with self._lock:
             return len(self._cuts)
 
-    def swallow_signals(self) -> None:
-        """From now on no LISTEN takes effect, as behind a transaction pooler."""
-        self._is_deaf = True
+    def act_as_pooler(self) -> None:
+        """From now on no LISTEN takes effect, and clients are told made-up process numbers of the server."""
+        self._is_pooler = True
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError):
@@ -86,10 +90,10 @@ class BrokenWire:
         """Passes on what one side said; False when the wire is cut or one side has left."""
         if source is server:
             said = server.recv(65_536)
-            client.sendall(said)
+            client.sendall(_PROCESS_NUMBER.sub(_MADE_UP, said) if self._is_pooler else said)
             return bool(said)
         said = client.recv(65_536)
-        if self._is_deaf:
+        if self._is_pooler:
             said = said.replace(b"LISTEN toc_sync_queued", b"LISTEN toc_sync_nobody")
         answered = self._is_to_be_cut(said, transaction)
         transaction += said

@@ -26,8 +26,9 @@ from sqlalchemy import URL, Connection, Engine, Table, select, update
 from tests.reused_database import ReusedDatabase
 from tests.stand_in import StandIn
 from toc_sync import installation, outbox, status, sync
-from toc_sync.database import current_time, open_engine, reading, writing
+from toc_sync.database import current_time, reading, writing
 from toc_sync.edge import Edge
+from toc_sync.engines import open_engine
 from toc_sync.model import Claim, ErrorKind, Outcome, Result, SyncState, Verdict
 from toc_sync.new_invoice import parse_payload
 from toc_sync.refusals import shipped_refusals

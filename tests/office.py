@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from tests.live_app import wait_until
 from toc_sync import installation
-from toc_sync.database import open_engine, reading, writing
+from toc_sync.database import reading, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import Status, SyncState
 from toc_sync.runtime import Runtime, open_runtime
 from toc_sync.sandbox import Behaviour

@@ -14,7 +14,8 @@ from tests.broken_wire import BrokenWire
 from tests.stand_in import StandIn
 from toc_sync import installation, samples
 from toc_sync.cli import program
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 from toc_sync.model import Status
 from toc_sync.sandbox import Behaviour, SandboxDocuments
 from toc_sync.tables import billing, issued_client_invoices, sync_actions, sync_records
@@ -205,7 +206,7 @@ def test_check_says_what_a_transaction_pooler_costs(postgres_url, monkeypatch):
     with BrokenWire(postgres_url) as wire:
         monkeypatch.setenv("DATABASE_URL", wire.url)
         run("init-db")
-        wire.swallow_signals()
+        wire.act_as_pooler()
         result = run("check")
     assert result.exit_code == 0
     assert "signals: Lost on the way (a transaction pooler?): workers look at the queue every second" in result.stdout

@@ -16,7 +16,8 @@ from tests.existing_database import Existing, existing
 from tests.stand_in import StandIn
 from toc_sync import installation, status, sync
 from toc_sync.creation import allocated
-from toc_sync.database import open_engine, reading, writing
+from toc_sync.database import reading, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import InvalidInvoice, Status
 from toc_sync.new_invoice import parse_payload
 from toc_sync.tables import (

@@ -1,16 +1,21 @@
-"""Connections and turns: a broken connection is replaced after a rest, and SQLite's writers wait without polling."""
+"""Connections: a broken one is replaced, writers take turns, and what a server may keep for them is kept."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Connection, Engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError
 
+from tests.broken_wire import BrokenWire
 from tests.core import Desk, at_once
-from toc_sync import database
-from toc_sync.database import open_engine, reading, writing
+from toc_sync import engines
+from toc_sync.database import reading, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import DatabaseUnavailable
 from toc_sync.tables import markers
 
@@ -29,14 +34,14 @@ def _answers(engine: Engine) -> bool:
 
 
 def test_a_connection_that_broke_while_it_rested_is_replaced(postgres_desk: Desk, monkeypatch):
-    monkeypatch.setattr(database, "TRUSTED_FOR_S", 0.0)
+    monkeypatch.setattr(engines, "TRUSTED_FOR_S", 0.0)
     assert _answers(postgres_desk.engine)
     _break_connections(postgres_desk.engine)
     assert _answers(postgres_desk.engine)
 
 
 def test_one_that_broke_just_now_fails_once_and_is_replaced(postgres_desk: Desk, monkeypatch):
-    monkeypatch.setattr(database, "TRUSTED_FOR_S", math.inf)
+    monkeypatch.setattr(engines, "TRUSTED_FOR_S", math.inf)
     assert _answers(postgres_desk.engine)
     _break_connections(postgres_desk.engine)
     with pytest.raises(DatabaseUnavailable):
@@ -60,13 +65,73 @@ def test_threads_of_one_process_write_in_turn_without_waiting_inside_sqlite(sqli
 
 
 def test_a_turn_that_does_not_come_is_a_database_that_does_not_answer(sqlite_desk: Desk, monkeypatch):
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
-
-    def write() -> None:
-        with writing(sqlite_desk.engine):
-            pass
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 50)
+    engine = open_engine(str(sqlite_desk.engine.url))
 
     with ThreadPoolExecutor(1) as other:
-        with writing(sqlite_desk.engine), pytest.raises(DatabaseUnavailable):
-            other.submit(write).result(10)
-        other.submit(write).result(10)
+        with writing(engine), pytest.raises(DatabaseUnavailable):
+            other.submit(_write_nothing, engine).result(10)
+        other.submit(_write_nothing, engine).result(10)
+    engine.dispose()
+
+
+def test_on_postgresql_a_thread_whose_turn_does_not_come_writes_nevertheless(postgres_desk: Desk):
+    with ExitStack() as stack, ThreadPoolExecutor(1) as other:
+        for _ in range(engines.WRITERS_AT_ONCE):
+            stack.enter_context(writing(postgres_desk.engine))
+        other.submit(_write_nothing, postgres_desk.engine).result(10)
+
+
+def _write_nothing(engine: Engine) -> None:
+    with writing(engine):
+        pass
+
+
+REPEATED = "SELECT api_response FROM issued_client_invoices WHERE id = -1"
+
+
+def _kept(engine: Engine, transaction: Callable[[Engine], AbstractContextManager[Connection]]) -> int:
+    """Repeats one statement in such transactions; returns for how many statements the server keeps a plan then."""
+    for _ in range(2 * engines.PREPARED_AFTER):
+        with transaction(engine) as conn:
+            conn.execute(text(REPEATED))
+    with reading(engine) as conn:
+        kept = text("SELECT count(*) FROM pg_prepared_statements WHERE statement = :statement")
+        return conn.execute(kept, {"statement": REPEATED}).scalar_one()
+
+
+def test_the_server_keeps_the_plans_of_what_writers_repeat(postgres_desk: Desk):
+    engine = open_engine(_address(postgres_desk), pool_size=1)
+    assert _kept(engine, writing) == 1
+    engine.dispose()
+
+
+def test_no_plan_is_kept_for_readers_whose_filters_differ(postgres_desk: Desk):
+    engine = open_engine(_address(postgres_desk), pool_size=1)
+    assert _kept(engine, reading) == 0
+    engine.dispose()
+
+
+def test_no_plan_is_kept_behind_a_pooler_that_hands_each_transaction_another_connection(postgres_desk: Desk):
+    with BrokenWire(_address(postgres_desk)) as wire:
+        engine = open_engine(wire.url, pool_size=1)
+        assert _kept(engine, writing) == 1, "the wire alone hides nothing"
+        engine.dispose()
+        wire.act_as_pooler()
+        assert _kept(engine, writing) == 0
+        engine.dispose()
+
+
+def test_plans_that_do_not_fit_a_changed_table_any_more_fail_once_and_are_made_anew(postgres_desk: Desk):
+    engine = open_engine(_address(postgres_desk), pool_size=1)
+    assert _kept(engine, writing) == 1
+    with writing(postgres_desk.engine) as conn:
+        conn.execute(text("ALTER TABLE issued_client_invoices ALTER COLUMN api_response TYPE json"))
+    with pytest.raises(DBAPIError), writing(engine) as conn:
+        conn.execute(text(REPEATED))
+    assert _kept(engine, writing) == 1
+    engine.dispose()
+
+
+def _address(desk: Desk) -> str:
+    return desk.engine.url.render_as_string(hide_password=False)

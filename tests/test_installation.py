@@ -22,7 +22,8 @@ from tests.existing_database import Existing, existing
 from tests.live_app import wait_until
 from tests.stand_in import StandIn
 from toc_sync import installation, outbox, runtime
-from toc_sync.database import is_postgresql, open_engine, reading, writing
+from toc_sync.database import is_postgresql, reading, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import SettingsError, Status
 from toc_sync.settings import Settings, load_settings
 from toc_sync.tables import OUR_SCHEMA, issued_client_invoices, markers, ours, sync_records
@@ -32,7 +33,8 @@ CREATED_AT, TRIED_AT, UPDATED_AT = (datetime(2026, 11, 20, hour, tzinfo=UTC) for
 PREPARE = """
 import sys
 from toc_sync import installation
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 engine = open_engine(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

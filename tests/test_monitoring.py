@@ -81,7 +81,7 @@ def test_tables_of_another_version_are_an_obstacle(desk: Desk) -> None:
 
 def test_a_database_that_is_away_is_an_obstacle(postgres_desk: Desk) -> None:
     away = postgres_desk.engine.url.set(host="127.0.0.1", port=9).render_as_string(hide_password=False)
-    from toc_sync.database import open_engine
+    from toc_sync.engines import open_engine
 
     runtime = Runtime(Settings(), open_engine(away), ())
     assert find_obstacles(runtime) == {"database": "The database does not answer."}

@@ -32,7 +32,7 @@ SUCCESS = {"success": True, "synced_at": "2026-01-05T10:00:00.000Z", "toc_data":
 PRESS_RETRY = """
 import sys
 from toc_sync import sync
-from toc_sync.database import open_engine
+from toc_sync.engines import open_engine
 from toc_sync.refusals import shipped_refusals
 rules = sync.Rules(refusals=shipped_refusals(), waits_s=(), lease_s=60.0, idempotent=False)
 engine = open_engine(sys.argv[1])

@@ -28,7 +28,7 @@ MONDAY, TUESDAY, WEDNESDAY = date(2026, 11, 16), date(2026, 11, 17), date(2026, 
 KEEP_SENDING = """
 import sys, threading
 from toc_sync import outbox, sync
-from toc_sync.database import open_engine
+from toc_sync.engines import open_engine
 from toc_sync.edge import Edge
 from toc_sync.refusals import shipped_refusals
 

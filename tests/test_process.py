@@ -16,7 +16,8 @@ from sqlalchemy import Engine, select
 from tests.live_app import live_app, running, wait_until
 from tests.stand_in import StandIn
 from toc_sync import installation, runtime
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 from toc_sync.model import Outcome, Status
 from toc_sync.settings import Settings
 from toc_sync.tables import sync_attempts, sync_records, teams

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, delete, event, null, select, update
 
 from toc_sync import billing, installation, outbox, samples, status, sync
 from toc_sync.classify import classify
-from toc_sync.database import current_time, open_engine, reading, writing
+from toc_sync.database import current_time, reading, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import ErrorKind, NoReply, Outcome, Reply, Status, Trigger, Unsent
 from toc_sync.new_invoice import parse_payload
 from toc_sync.refusals import shipped_refusals

@@ -13,7 +13,8 @@ from tests.broken_wire import BrokenWire
 from tests.core import Desk
 from tests.live_app import wait_until
 from toc_sync import signals, sync
-from toc_sync.database import open_engine, queueing_time, writing
+from toc_sync.database import queueing_time, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import DatabaseUnavailable, Status
 from toc_sync.worker import POLL_S, Worker
 
@@ -86,7 +87,7 @@ def test_a_lost_connection_is_said_so_that_it_is_opened_anew(postgres_desk: Desk
 
 def test_a_wire_that_swallows_signals_is_recognised(postgres_desk: Desk) -> None:
     with BrokenWire(postgres_desk.engine.url.render_as_string(hide_password=False)) as wire:
-        wire.swallow_signals()
+        wire.act_as_pooler()
         engine = open_engine(wire.url)
         assert not signals.get_through(engine)
         with pytest.raises(signals.NotHeard):
@@ -135,7 +136,7 @@ def test_where_signals_do_not_get_through_the_worker_says_so_and_looks_by_itself
     postgres_desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     with BrokenWire(postgres_desk.engine.url.render_as_string(hide_password=False)) as wire:
-        wire.swallow_signals()
+        wire.act_as_pooler()
         engine = open_engine(wire.url)
         worker = worker_on(postgres_desk, engine)
         with caplog.at_level("WARNING", logger="toc_sync"):

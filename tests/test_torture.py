@@ -23,7 +23,8 @@ from tests.torture.own_server import OwnServer, own_server
 from tests.torture.people import everybody_presses
 from tests.torture.running import Scenario, survive
 from tests.torture.scale import SHORT
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from toc_sync import installation
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 
 MIGRATION = """
 import sqlalchemy as sa

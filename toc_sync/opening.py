@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from toc_sync.database import open_engine
+from toc_sync.engines import open_engine
 from toc_sync.model import DatabaseUnavailable, Refusal, SettingsError
 from toc_sync.refusals import parse_refusals, shipped_refusals
 from toc_sync.settings import Settings

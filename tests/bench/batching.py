@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Engine, select
 
 from toc_sync import status
-from toc_sync.database import current_time, open_engine, reading, writing
+from toc_sync.database import current_time, reading, writing
+from toc_sync.engines import open_engine
 from toc_sync.model import ErrorKind, Status
 from toc_sync.tables import sync_records as records
 from toc_sync.verbs.batches import BatchVerbs

@@ -10,7 +10,8 @@ from datetime import date
 from sqlalchemy import Engine
 
 from toc_sync import creation, installation, sync
-from toc_sync.database import current_time, open_engine, writing
+from toc_sync.database import current_time, writing
+from toc_sync.engines import open_engine
 from toc_sync.new_invoice import NewInvoice, parse_payload
 from toc_sync.tables import teams
 

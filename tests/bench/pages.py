@@ -11,7 +11,8 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from toc_sync import installation, runtime, samples
-from toc_sync.database import current_time, open_engine, writing
+from toc_sync.database import current_time, writing
+from toc_sync.engines import open_engine
 
 FRAME = Path(__file__).parents[2] / "pages" / "_frame.py"
 PAGES = {

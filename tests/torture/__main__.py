@@ -21,7 +21,8 @@ from tests.torture.judgement import Faults
 from tests.torture.own_server import own_server
 from tests.torture.running import Scenario, survive
 from tests.torture.scale import LONG, SHORT, Scale
-from toc_sync.database import open_engine, writing
+from toc_sync.database import writing
+from toc_sync.engines import open_engine
 
 BOTH = ("SQLite", "PostgreSQL")
 SCENARIOS: tuple[tuple[str, Scenario, tuple[str, ...]], ...] = (

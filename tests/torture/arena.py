@@ -17,7 +17,8 @@ from tests.live_app import wait_until
 from tests.torture.judge import Judge
 from tests.torture.processes import WorkerProcess, started
 from tests.torture.twists import Twist
-from toc_sync.database import open_engine, reading
+from toc_sync.database import reading
+from toc_sync.engines import open_engine
 from toc_sync.model import DatabaseUnavailable, Status
 from toc_sync.tables import issued_client_invoices, sync_records
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, event
 
-from toc_sync import database, edge, installation
+from toc_sync import edge, engines, installation
 
 DISK_FULL = signal.SIGUSR1
 """Makes every file of this process refuse to grow; once more, and it has room again."""
@@ -42,7 +42,7 @@ class Twist:
         if self.clock_s:
             _shift_the_clock(self.clock_s)
         if self.busy_ms is not None:
-            database.BUSY_TIMEOUT_MS = self.busy_ms
+            engines.BUSY_TIMEOUT_MS = self.busy_ms
         if self.frozen_sends:
             _freeze_before_sending(self.frozen_sends)
         if self.migrations:
