@@ -451,18 +451,31 @@ def test_a_body_of_ten_megabytes_is_read_to_the_cap_and_stored_to_64_kib(desk: D
     assert (attempt["outcome"], attempt["error_kind"]) == ("in_doubt", "unreadable")
 
 
-def test_a_trigger_of_billing_that_refuses_our_answer_does_not_keep_us_from_recording_it(postgres_desk: Desk) -> None:
-    desk = postgres_desk
-    invoice_id = desk.create()
+REFUSING = {
+    "at once": "CREATE TRIGGER refuse BEFORE UPDATE",
+    "at the commit": "CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE",
+}
+
+
+def refuse_changes(desk: Desk, when: str) -> None:
+    """Lets the billing application's database refuse every change of an invoice."""
+    deferred = "DEFERRABLE INITIALLY DEFERRED" if when == "at the commit" else ""
     desk.execute(
         text(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN RAISE EXCEPTION 'This period is closed.'; END $$"
         )
     )
-    desk.execute(
-        text("CREATE TRIGGER refuse BEFORE UPDATE ON issued_client_invoices FOR EACH ROW EXECUTE FUNCTION refuse()")
-    )
+    desk.execute(text(f"{REFUSING[when]} ON issued_client_invoices {deferred} FOR EACH ROW EXECUTE FUNCTION refuse()"))
+
+
+@pytest.mark.parametrize("when", REFUSING)
+def test_a_trigger_of_billing_that_refuses_our_answer_does_not_keep_us_from_recording_it(
+    postgres_desk: Desk, when: str
+) -> None:
+    desk = postgres_desk
+    invoice_id = desk.create()
+    refuse_changes(desk, when)
     assert desk.send()
     record = desk.record(invoice_id)
     assert (record["status"], record["document_no"]) == (Status.SYNCED, "FT 2026/1")
@@ -470,3 +483,13 @@ def test_a_trigger_of_billing_that_refuses_our_answer_does_not_keep_us_from_reco
     assert desk.attempts(invoice_id)[0]["outcome"] == "synced"
     assert desk.api_response(invoice_id) is None
     assert not desk.row(invoice_id).can_retry
+
+
+@pytest.mark.parametrize("when", REFUSING)
+def test_such_a_trigger_does_not_keep_the_rescue_from_ending_what_is_lost(postgres_desk: Desk, when: str) -> None:
+    desk = postgres_desk
+    invoice_ids = [desk.create(), desk.create()]
+    refuse_changes(desk, when)
+    for invoice_id in invoice_ids:
+        desk.lose(invoice_id)
+    assert {desk.record(invoice_id)["status"] for invoice_id in invoice_ids} == {Status.IN_DOUBT}

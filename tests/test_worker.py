@@ -42,7 +42,7 @@ def test_it_comes_to_rest_while_a_frozen_neighbour_holds_the_only_due_invoice(po
     asked: list[float] = []
 
     def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if "SKIP LOCKED" in statement and "search_text" in statement:  # a claim, not a rescue
+        if "SKIP LOCKED" in statement and "RECURSIVE" in statement:  # a claim, not a rescue
             asked.append(time.monotonic())
 
     worker = Worker(postgres_desk.sender, threads=2, on_change=lambda: None)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, bind
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from toc_sync.database import is_postgresql
 from toc_sync.model import Invoice
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import teams
@@ -95,15 +96,23 @@ def lock_api_response(conn: Connection, invoice_id: int) -> tuple[bool, object]:
     return (False, None) if row is None else (True, row[0])
 
 
-def write_api_response(conn: Connection, invoice_id: int, value: object) -> bool:
+def write_api_response(conn: Connection, invoice_id: int, value: object, *, guarded: bool = True) -> bool:
     """Writes the structured outcome into the one column that is ours to write; False where their database forbids it.
 
-    A trigger of theirs that refuses must not keep us from writing down what we know.
+    A trigger of theirs that refuses must not keep us from writing down what we know. Only who can try again goes
+    without the guard, which costs two round trips: then a refusal raises and ends the transaction.
     """
+    if not guarded:
+        conn.execute(_WRITTEN, {"wanted": invoice_id, "api_response": value})
+        return True
     # Not `begin_nested`, which compiles both statements anew each time.
     conn.exec_driver_sql("SAVEPOINT before_writing")
     try:
         conn.execute(_WRITTEN, {"wanted": invoice_id, "api_response": value})
+        if is_postgresql(conn):
+            conn.exec_driver_sql(
+                "SET CONSTRAINTS ALL IMMEDIATE"
+            )  # or a trigger may refuse at the commit, and all is lost
     except (OperationalError, InterfaceError):
         raise
     except DBAPIError:

@@ -5,6 +5,7 @@ For one connection each. Knows nothing of requests and answers, and repeats noth
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import time
@@ -35,7 +36,7 @@ class Network(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         """Connects to the first address of `host` that answers; each gets a fair share of the time."""
         ends_at = time.monotonic() + _sooner(timeout, self._left_s())
-        addresses = _look_up(host, port, ends_at - time.monotonic())
+        addresses = [host] if _is_address(host) else _look_up(host, port, ends_at - time.monotonic())
         while True:
             address = addresses.pop(0)
             share_s = max(0.001, (ends_at - time.monotonic()) / (len(addresses) + 1))
@@ -75,6 +76,14 @@ class _Stream(httpcore.NetworkStream):
 
 def _sooner(timeout: float | None, left_s: float) -> float:
     return left_s if timeout is None else min(timeout, left_s)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _look_up(host: str, port: int, within_s: float) -> list[str]:

@@ -220,6 +220,7 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> V
     first_verdict = verdict = classify(answer, sender.rules.refusals)
     jitter = random.random()
     tries = 0
+    guarded = False  # the billing database hardly ever refuses
     while True:
         try:
             with writing(sender.engine) as conn:
@@ -231,7 +232,8 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> V
                     evidence_of(answer),
                     waits_s=sender.rules.waits_s,
                     jitter=jitter,
-                    now=queueing_time(conn),  # whoever waited for its turn may go on, on any machine
+                    now=current_time(conn),
+                    guarded=guarded,
                 )
             _log_attempt(claimed, verdict, settled, answer.duration_ms)
             return verdict
@@ -244,6 +246,9 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> V
                 verdict.document_no,
                 type(error).__name__,
             )
+            if isinstance(error, DBAPIError) and not guarded:
+                guarded = True
+                continue
             if not sender.pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
                 raise
             tries += 1

@@ -15,7 +15,7 @@ from toc_sync import api_response, billing, policy, wording
 from toc_sync.gating import Gate, may_probe
 from toc_sync.model import Claim, GateState, Invoice, Outcome, Refusal, Status, Trigger
 from toc_sync.outbox.gate import pause_for_changed_database, read_gate, waited_for, win_probe
-from toc_sync.outbox.records import DELETED, copies_of, ended_values, synced_values, update_locked
+from toc_sync.outbox.records import DELETED, OF_SENDERS, copies_of, ended_values, synced_values, update_locked
 from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
@@ -100,7 +100,7 @@ def _choose(conn: Connection, turns: Turns, invoice_id: int | None, now: datetim
 
 @cache  # writing them anew takes longer than running them
 def _next_in_line(turns: Turns) -> Select[Any]:
-    return _in_line(turns, select(records)).limit(1).with_for_update(skip_locked=True)
+    return _in_line(turns, select(*OF_SENDERS)).limit(1).with_for_update(skip_locked=True)
 
 
 @cache

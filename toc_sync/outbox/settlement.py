@@ -16,7 +16,7 @@ from toc_sync.grouping import Group, group_of
 from toc_sync.model import Claim, ErrorKind, Outcome, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import Record, follow, possible_duplicate
 from toc_sync.outbox.groups import remember_group
-from toc_sync.outbox.records import ended_values, lock_record, update_locked, update_settled, write_record_again
+from toc_sync.outbox.records import ended_values, lock_to_settle, update_locked, update_settled, write_record_again
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
@@ -57,9 +57,13 @@ def settle(
     waits_s: Sequence[float],
     jitter: float,
     now: datetime,
+    guarded: bool = True,
 ) -> Settled:
-    """Writes the outcome of a claim; losing a race is silence, not an error."""
-    record = lock_record(conn, claimed.invoice_id)
+    """Writes the outcome of a claim; losing a race is silence, not an error.
+
+    Unless `guarded`, it raises where the billing database refuses to store the outcome too.
+    """
+    record = lock_to_settle(conn, claimed.invoice_id)
     group = group_of(verdict.error_kind, verdict.refusal, verdict.error)
     closing = _closing(verdict, evidence, group, now)
     is_known = _close_open_attempt(conn, claimed, closing)
@@ -95,7 +99,9 @@ def settle(
     )
     values = ended_values() | {"undelivered_tries": tries} | following.values
     is_to_be_written = exists and following.written is not None
-    if is_to_be_written and not billing.write_api_response(conn, claimed.invoice_id, following.written):
+    if is_to_be_written and not billing.write_api_response(
+        conn, claimed.invoice_id, following.written, guarded=guarded
+    ):
         values["warning"] = values.get("warning") or wording.NOT_STORED_IN_BILLING
     update_settled(conn, record, values, now=now)
     return _settled(claimed, values, changed=True, warning=values.get("warning"))
@@ -216,7 +222,7 @@ def _write_record_again(conn: Connection, claimed: Claim, now: datetime) -> RowM
     if invoice is None:
         return None
     write_record_again(conn, invoice, claimed, now=now)
-    return lock_record(conn, claimed.invoice_id)
+    return lock_to_settle(conn, claimed.invoice_id)
 
 
 def _highest_number(conn: Connection, claimed: Claim) -> int:
