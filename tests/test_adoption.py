@@ -14,6 +14,7 @@ from toc_sync import adopting, outbox
 from toc_sync.adopting import Adoption
 from toc_sync.database import current_time, reading, writing
 from toc_sync.tables import issued_client_invoices, sync_records
+from toc_sync.upkeep import Upkeep
 from toc_sync.worker import Worker
 
 SUCCESS = {"success": True, "toc_data": {"document_no": "FT 2026/7"}, "synced_at": "2026-01-05T10:00:00Z"}
@@ -163,18 +164,22 @@ def test_a_large_table_is_looked_through_at_a_measured_pace(desk: Desk, monkeypa
     assert go(fresh) == 1, "a round of few costs nothing"
 
 
+def upkeep(desk: Desk) -> Upkeep:
+    return Upkeep(desk.sender, threads=0, goes_on=lambda: True, wake=lambda: None)
+
+
 def test_of_two_workers_one_searches_and_the_other_takes_its_place(desk: Desk) -> None:
     desk.elsewhere()
     with writing(desk.engine) as conn:
         now = current_time(conn)
         outbox.announce(conn, name="elder", host="one", version="1.1.0", threads=1, now=now)
-    worker = Worker(desk.sender, threads=0, on_change=lambda: None)
-    assert not worker._upkeep()
+    keeper = upkeep(desk)
+    assert not keeper.run()
     assert recorded(desk) == set()
     with writing(desk.engine) as conn:
         outbox.withdraw(conn, name="elder")
-    worker._due_at.clear()
-    assert worker._upkeep()
+    keeper._due_at.clear()
+    assert keeper.run()
     assert len(recorded(desk)) == 1
 
 
@@ -187,14 +192,14 @@ def test_an_idle_worker_writes_nothing_but_that_it_is_alive(desk: Desk) -> None:
         if re.match(r"BEGIN IMMEDIATE|INSERT|UPDATE|DELETE", statement):
             written.append(statement.split("(", maxsplit=1)[0].strip())
 
-    worker = Worker(desk.sender, threads=0, on_change=lambda: None)
-    worker._upkeep()
+    keeper = upkeep(desk)
+    keeper.run()
     event.listen(desk.engine, "before_cursor_execute", note)
-    worker._upkeep()
+    keeper.run()
     assert written == []
     desk.change_invoice(1, invoice_number="changed")
-    worker._due_at.clear()
-    worker._upkeep()
+    keeper._due_at.clear()
+    keeper.run()
     assert [statement for statement in written if "sync_records" in statement]
 
 
@@ -202,7 +207,7 @@ def test_a_worker_finds_a_low_id_by_itself(desk: Desk) -> None:
     desk.create()
     worker = Worker(desk.sender, threads=0, on_change=lambda: None)
     worker.start()
-    wait_until(lambda: worker._is_eldest)
+    wait_until(lambda: worker._upkeep.is_eldest)
     desk.execute(issued_client_invoices.update().values(id=50))
     desk.execute(sync_records.update().values(invoice_id=50))
     elsewhere(desk, 3)

@@ -1,4 +1,4 @@
-"""The worker: threads and their seats, the wake-up, and the loop that rescues, observes and adopts.
+"""The worker: threads and their seats, the wake-up, and the loops that send, keep up, advance batches and listen.
 
 Threads never touch pages; a thread that fails leaves its attempt open for the rescue. No SQL and no HTTP here.
 """
@@ -8,26 +8,21 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock, Thread
 from types import FrameType
 
-from sqlalchemy import Connection
-
 from toc_sync import batching, deadlines, outbox, signals, sync, wording
-from toc_sync.adopting import Adoption, group_older
-from toc_sync.database import current_time, reading, writing
-from toc_sync.model import VERSION, DatabaseUnavailable, GateState, Refusal
+from toc_sync.database import current_time, reading
+from toc_sync.model import DatabaseUnavailable
+from toc_sync.upkeep import Upkeep
 
 POLL_S = 1.0
 """How often the queue is looked at when nobody wakes the worker: signals may not get through, and retries fall due."""
 
 UPKEEP_S = 2.0
-SWEEP_EVERY_S = 5.0
-ANNOUNCE_EVERY_S = 5.0
 PAUSE_AFTER_FAILURE_S = 1.0
 GIVE_UP_AFTER_S = 600.0
 """A worker that could use the database for none of its tasks this long had better be started anew."""
@@ -44,7 +39,6 @@ class Worker:
     def __init__(self, sender: sync.Sender, *, threads: int, on_change: Callable[[], None]) -> None:
         self._sender = sender
         self._engine = sender.engine
-        self._refusals = sender.rules.refusals
         self._threads = threads
         self._on_change = on_change
         self._claiming = True
@@ -53,11 +47,8 @@ class Worker:
         self._lock = Lock()
         self._busy = 0
         self._seat_wanted = False
-        self._adoption = Adoption(self._engine, self._refusals)
-        self._swept_to = 0
-        self._is_eldest = False
+        self._upkeep = Upkeep(sender, threads=threads, goes_on=lambda: self._claiming, wake=self.wake)
         self._worked_at = time.monotonic()
-        self._due_at: dict[str, float] = {}
         self._pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="toc-send")
         self._loops = (
             Thread(target=self._dispatch_loop, name="toc-dispatch", daemon=True),
@@ -110,7 +101,7 @@ class Worker:
         for loop in self._loops:
             loop.join()
         self._pool.shutdown(wait=True)
-        self._guarded(self._withdraw)
+        self._guarded(self._upkeep.withdraw)
         log.info("worker-stopped name=%s", self._sender.name)
 
     def _dispatch_loop(self) -> None:
@@ -122,9 +113,16 @@ class Worker:
     def _upkeep_loop(self) -> None:
         deadlines.load_calendar()
         while not self._ended.is_set():
-            done = self._guarded(self._upkeep)
-            if not (done and self._adoption.behind):
+            done = self._guarded(self._keep_up)
+            if not (done and self._upkeep.behind):
                 self._ended.wait(UPKEEP_S)
+
+    def _keep_up(self) -> bool:
+        changed = self._upkeep.run()
+        if changed:
+            self._on_change()
+            self.wake()
+        return changed
 
     def _batch_loop(self) -> None:
         while not self._ended.is_set():
@@ -180,92 +178,6 @@ class Worker:
 
     def _send_one(self) -> bool:
         return sync.run_one(self._sender)
-
-    def _upkeep(self) -> bool:
-        if self._is_time("announce", ANNOUNCE_EVERY_S):
-            self._announce()
-        self._mind_gate()
-        changed = self._rescue() + self._observe() + self._retry_doubts()
-        if self._is_eldest:  # one worker is enough to search through everything
-            changed += self._adoption.step(goes_on=lambda: self._claiming)
-            if self._is_time("sweep", SWEEP_EVERY_S):
-                changed += self._sweep()
-                changed += group_older(self._engine, self._refusals, goes_on=lambda: self._claiming)
-        if changed:
-            self._on_change()
-            self.wake()
-        return changed > 0
-
-    def _rescue(self) -> int:
-        with reading(self._engine) as conn:
-            if not outbox.any_lost(conn, now=current_time(conn)):
-                return 0
-        with writing(self._engine) as conn:
-            rescued = outbox.rescue(conn, now=current_time(conn))
-        for settled in rescued:
-            log.warning("rescued invoice=%s number=%s status=%s", settled.invoice_id, settled.number, settled.status)
-        return len(rescued)
-
-    def _observe(self) -> int:
-        with reading(self._engine) as conn:
-            if not outbox.find_observable(conn, now=current_time(conn), at_most=1):
-                return 0
-        with writing(self._engine) as conn:
-            observed = outbox.observe_recent(conn, self._known(conn), now=current_time(conn))
-        for invoice_id in observed:
-            log.info("observed invoice=%s", invoice_id)
-        return len(observed)
-
-    def _retry_doubts(self) -> int:
-        if not self._sender.rules.idempotent:
-            return 0
-        with writing(self._engine) as conn:
-            retried = outbox.retry_doubts(conn, now=current_time(conn))
-        for invoice_id in retried:
-            log.info("doubt-retried invoice=%s", invoice_id)
-        return len(retried)
-
-    def _sweep(self) -> int:
-        with reading(self._engine) as conn:
-            swept = outbox.survey(conn, after_id=self._swept_to)
-        if swept.changed:
-            with writing(self._engine) as conn:
-                swept = outbox.sweep(conn, self._known(conn), after_id=self._swept_to, now=current_time(conn))
-        self._swept_to = 0 if swept.complete else swept.last_id
-        return swept.changed
-
-    def _mind_gate(self) -> None:
-        """Notices a good answer that came after the gate had closed."""
-        with reading(self._engine) as conn:
-            closed = outbox.read_gate(conn).state is GateState.CLOSED
-        if closed:
-            sync.mind_gate(self._engine)
-            self.wake()
-
-    def _known(self, conn: Connection) -> tuple[Refusal, ...]:
-        return outbox.known_refusals(conn, self._refusals, for_share=True)
-
-    def _announce(self) -> None:
-        with writing(self._engine) as conn:
-            self._is_eldest = outbox.announce(
-                conn,
-                name=self._sender.name,
-                host=socket.gethostname(),
-                version=VERSION,
-                threads=self._threads,
-                now=current_time(conn),
-            )
-
-    def _withdraw(self) -> bool:
-        with writing(self._engine) as conn:
-            outbox.withdraw(conn, name=self._sender.name)
-        return True
-
-    def _is_time(self, what: str, every_s: float) -> bool:
-        if time.monotonic() < self._due_at.get(what, 0.0):
-            return False
-        self._due_at[what] = time.monotonic() + every_s
-        return True
 
     def _guarded(self, step: Callable[[], bool], *, shows_work: bool = True) -> bool:
         """The outermost frame of every thread: a failure is logged, the attempt stays open, and the rescue ends it.

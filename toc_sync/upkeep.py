@@ -1,0 +1,136 @@
+"""Upkeep: what a worker does every two seconds besides sending, so that records stay true and workers known.
+
+It ends leases that ran out, notices what others wrote, adopts what has no record, and announces the worker. No threads
+and no SQL here; each transaction is short.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from toc_sync import outbox, sync
+from toc_sync.adopting import Adoption, group_older
+from toc_sync.database import current_time, reading, writing
+from toc_sync.model import VERSION, GateState, Refusal
+
+SWEEP_EVERY_S = 5.0
+ANNOUNCE_EVERY_S = 5.0
+
+log = logging.getLogger("toc_sync")
+
+
+class Upkeep:
+    """One worker's upkeep. Long searches end when `goes_on` says no; `wake` says that a probe may be due.
+
+    Not to be used by two threads.
+    """
+
+    def __init__(
+        self, sender: sync.Sender, *, threads: int, goes_on: Callable[[], bool], wake: Callable[[], None]
+    ) -> None:
+        self._sender = sender
+        self._engine = sender.engine
+        self._refusals = sender.rules.refusals
+        self._threads = threads
+        self._goes_on = goes_on
+        self._wake = wake
+        self._adoption = Adoption(self._engine, self._refusals)
+        self._swept_to = 0
+        self._due_at: dict[str, float] = {}
+        self.is_eldest = False
+        """Whether no worker has been there longer: one is enough to search through everything."""
+
+    @property
+    def behind(self) -> bool:
+        """Tells whether so much is to be adopted that the next round should come at once."""
+        return self._adoption.behind
+
+    def run(self) -> bool:
+        """Does what is due now; tells whether anything changed that may be sent or shown."""
+        if self._is_time("announce", ANNOUNCE_EVERY_S):
+            self._announce()
+        self._mind_gate()
+        changed = self._rescue() + self._observe() + self._retry_doubts()
+        if self.is_eldest:  # one worker is enough to search through everything
+            changed += self._adoption.step(goes_on=self._goes_on)
+            if self._is_time("sweep", SWEEP_EVERY_S):
+                changed += self._sweep()
+                changed += group_older(self._engine, self._refusals, goes_on=self._goes_on)
+        return changed > 0
+
+    def withdraw(self) -> bool:
+        """Says that this worker is gone."""
+        with writing(self._engine) as conn:
+            outbox.withdraw(conn, name=self._sender.name)
+        return True
+
+    def _rescue(self) -> int:
+        with reading(self._engine) as conn:
+            if not outbox.any_lost(conn, now=current_time(conn)):
+                return 0
+        with writing(self._engine) as conn:
+            rescued = outbox.rescue(conn, now=current_time(conn))
+        for settled in rescued:
+            log.warning("rescued invoice=%s number=%s status=%s", settled.invoice_id, settled.number, settled.status)
+        return len(rescued)
+
+    def _observe(self) -> int:
+        with reading(self._engine) as conn:
+            if not outbox.find_observable(conn, now=current_time(conn), at_most=1):
+                return 0
+        with writing(self._engine) as conn:
+            observed = outbox.observe_recent(conn, self._known(conn), now=current_time(conn))
+        for invoice_id in observed:
+            log.info("observed invoice=%s", invoice_id)
+        return len(observed)
+
+    def _retry_doubts(self) -> int:
+        if not self._sender.rules.idempotent:
+            return 0
+        with writing(self._engine) as conn:
+            retried = outbox.retry_doubts(conn, now=current_time(conn))
+        for invoice_id in retried:
+            log.info("doubt-retried invoice=%s", invoice_id)
+        return len(retried)
+
+    def _sweep(self) -> int:
+        with reading(self._engine) as conn:
+            swept = outbox.survey(conn, after_id=self._swept_to)
+        if swept.changed:
+            with writing(self._engine) as conn:
+                swept = outbox.sweep(conn, self._known(conn), after_id=self._swept_to, now=current_time(conn))
+        self._swept_to = 0 if swept.complete else swept.last_id
+        return swept.changed
+
+    def _mind_gate(self) -> None:
+        """Notices a good answer that came after the gate had closed."""
+        with reading(self._engine) as conn:
+            closed = outbox.read_gate(conn).state is GateState.CLOSED
+        if closed:
+            sync.mind_gate(self._engine)
+            self._wake()
+
+    def _known(self, conn: Connection) -> tuple[Refusal, ...]:
+        return outbox.known_refusals(conn, self._refusals, for_share=True)
+
+    def _announce(self) -> None:
+        with writing(self._engine) as conn:
+            self.is_eldest = outbox.announce(
+                conn,
+                name=self._sender.name,
+                host=socket.gethostname(),
+                version=VERSION,
+                threads=self._threads,
+                now=current_time(conn),
+            )
+
+    def _is_time(self, what: str, every_s: float) -> bool:
+        if time.monotonic() < self._due_at.get(what, 0.0):
+            return False
+        self._due_at[what] = time.monotonic() + every_s
+        return True
