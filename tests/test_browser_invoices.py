@@ -244,6 +244,7 @@ def test_a_half_filled_form_survives_a_new_server(page, tmp_path, monkeypatch):
         expect(page.get_by_role("dialog").get_by_text("Total €135.92")).to_be_visible(timeout=SLOW)
         expect(idle).to_be_attached(timeout=SLOW)
         app.stop()
+        expect(page.locator("[data-test-connection-state=CONNECTED]")).not_to_be_attached(timeout=SLOW)
     with live_app(tmp_path / "app", environment_of(tmp_path), port=urlsplit(app.url).port):
         expect(page.locator("[data-test-connection-state=CONNECTED]")).to_be_attached(timeout=SLOW)
         drawer = page.get_by_role("dialog")

@@ -198,6 +198,7 @@ def test_a_half_typed_form_survives_the_refresh_and_a_new_server(office, app, pa
     fill(page, "Invoice number", "HALF 1")
     fill(page, "Amount without VAT", "12.34")
     app.stop()
+    expect(page.locator("[data-test-connection-state=CONNECTED]")).not_to_be_attached(timeout=SLOW_MS)
     with live_app(tmp_path, environment_of(tmp_path), port=urlsplit(app.url).port):
         fields = drawer(page)
         expect(fields.get_by_role("button", name="Create invoice")).to_be_enabled(timeout=20_000)  # connected again
