@@ -110,9 +110,8 @@ def write_api_response(conn: Connection, invoice_id: int, value: object, *, guar
     try:
         conn.execute(_WRITTEN, {"wanted": invoice_id, "api_response": value})
         if is_postgresql(conn):
-            conn.exec_driver_sql(
-                "SET CONSTRAINTS ALL IMMEDIATE"
-            )  # or a trigger may refuse at the commit, and all is lost
+            # A trigger may wait for the commit, which nothing guards.
+            conn.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
     except (OperationalError, InterfaceError):
         raise
     except DBAPIError:

@@ -217,26 +217,13 @@ def _tell_gate(sender: Sender, claimed: Claim, verdict: Verdict) -> None:
 
 def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> Verdict:
     """Writes what an attempt came to, and keeps trying while the database is away: the answer exists only here."""
-    first_verdict = verdict = classify(answer, sender.rules.refusals)
+    verdict = classify(answer, sender.rules.refusals)
     jitter = random.random()
-    tries = 0
     guarded = False  # the billing database hardly ever refuses
+    tries = 0
     while True:
         try:
-            with writing(sender.engine) as conn:
-                verdict = _with_what_was_taught(conn, answer, first_verdict, sender.rules)
-                settled = outbox.settle(
-                    conn,
-                    claimed,
-                    verdict,
-                    evidence_of(answer),
-                    waits_s=sender.rules.waits_s,
-                    jitter=jitter,
-                    now=current_time(conn),
-                    guarded=guarded,
-                )
-            _log_attempt(claimed, verdict, settled, answer.duration_ms)
-            return verdict
+            return _settle(sender, claimed, answer, verdict, jitter=jitter, guarded=guarded)
         except (DatabaseUnavailable, DBAPIError) as error:
             log.warning(
                 "outcome-not-written invoice=%s number=%s outcome=%s document=%r error=%s",
@@ -252,6 +239,26 @@ def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> V
             if not sender.pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
                 raise
             tries += 1
+
+
+def _settle(
+    sender: Sender, claimed: Claim, answer: Reply | NoReply, verdict: Verdict, *, jitter: float, guarded: bool
+) -> Verdict:
+    """Writes the outcome in one transaction (T2), and returns it as what people taught reads it."""
+    with writing(sender.engine) as conn:
+        verdict = _with_what_was_taught(conn, answer, verdict, sender.rules)
+        settled = outbox.settle(
+            conn,
+            claimed,
+            verdict,
+            evidence_of(answer),
+            waits_s=sender.rules.waits_s,
+            jitter=jitter,
+            now=current_time(conn),
+            guarded=guarded,
+        )
+    _log_attempt(claimed, verdict, settled, answer.duration_ms)
+    return verdict
 
 
 def _with_what_was_taught(conn: Connection, answer: Reply | NoReply, verdict: Verdict, rules: Rules) -> Verdict:
