@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Semaphore
+from threading import Lock, Semaphore
 from typing import Any
 
 import psycopg
@@ -43,7 +43,7 @@ _LOST_STATEMENT = (psycopg.errors.FeatureNotSupported, psycopg.errors.InvalidSql
 class Turns:
     """How the threads of one process take turns at writing; `needed`: who gets none within `wait_s` seconds cannot write."""
 
-    seats: Semaphore
+    seats: Lock | Semaphore
     wait_s: float
     needed: bool
 
@@ -132,7 +132,7 @@ def _open_sqlite(url: str, pool_size: int) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    turns = Turns(seats=Semaphore(1), wait_s=BUSY_TIMEOUT_MS / 1000, needed=True)
+    turns = Turns(seats=Lock(), wait_s=BUSY_TIMEOUT_MS / 1000, needed=True)
     return engine.execution_options(schema_translate_map={OUR_SCHEMA: None}, toc_turns=turns)
 
 
