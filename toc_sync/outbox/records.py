@@ -65,7 +65,7 @@ OF_SENDERS = tuple(
         "payer",
     )
 )
-"""What a claim and a settlement look at: a third of the columns, each of which takes time to be described and read."""
+"""What a claim and a settlement look at: not half of the columns, each of which takes time to be described and read."""
 
 # Written once: writing a statement anew takes as long as running it.
 _THIS = records.c.invoice_id == bindparam("wanted")
