@@ -75,6 +75,20 @@ def test_a_turn_that_does_not_come_is_a_database_that_does_not_answer(sqlite_des
     engine.dispose()
 
 
+def test_on_postgresql_too_only_so_many_threads_write_at_once(postgres_desk: Desk, monkeypatch):
+    monkeypatch.setattr(engines, "PATIENCE_S", 60.0)
+    engine = open_engine(_address(postgres_desk))
+    with ThreadPoolExecutor(1) as other, ExitStack() as stack:
+        for _ in range(engines.WRITERS_AT_ONCE):
+            stack.enter_context(writing(engine))
+        third = other.submit(_write_nothing, engine)
+        with pytest.raises(TimeoutError):
+            third.result(0.3)
+        stack.close()
+        third.result(10)
+    engine.dispose()
+
+
 def test_on_postgresql_a_thread_whose_turn_does_not_come_writes_nevertheless(postgres_desk: Desk):
     with ExitStack() as stack, ThreadPoolExecutor(1) as other:
         for _ in range(engines.WRITERS_AT_ONCE):
