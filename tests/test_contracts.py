@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 from streamlit import config as streamlit_config
 
+from tests.asked_clocks import asked_clocks
 from toc_sync.model import VERSION
 
 PROJECT = Path(__file__).parent.parent
 PAGES_MAY_IMPORT = {
+    "toc_sync.clock",
     "toc_sync.runtime",
     "toc_sync.model",
     "toc_sync.wording",
@@ -40,6 +42,10 @@ PAGES_MAY_IMPORT = {
 }
 NOT_FOR_DOORS = {"sqlalchemy", "sqlite3", "psycopg", "alembic", "httpx", "requests", "urllib", "socket"}
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
+MAY_ASK_A_CLOCK = {
+    "toc_sync/clock.py": {"datetime.datetime.now", "time.clock_gettime"},
+    "toc_sync/database.py": {"clock_timestamp()"},
+}
 COMES_WITH_A_REQUIREMENT = {
     "altair",  # Streamlit draws its charts with it
     "pydantic",  # pydantic-settings is made of it
@@ -146,6 +152,56 @@ def test_the_import_contracts_notice(room, line, contract, tmp_path):
     )
     assert checked.returncode == 1
     assert re.search(rf"^{contract}.* BROKEN", checked.stdout, re.MULTILINE), checked.stdout
+
+
+def test_only_the_clock_and_the_database_say_what_time_it_is():
+    rooms = [PROJECT / "app.py", *PROJECT.glob("pages/**/*.py"), *PROJECT.glob("toc_sync/**/*.py")]
+    asked = {str(room.relative_to(PROJECT)): asked_clocks(room.read_text()) for room in rooms}
+    assert {path: clocks for path, clocks in asked.items() if clocks} == MAY_ASK_A_CLOCK
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("from datetime import datetime\ndatetime.now()", id="now"),
+        pytest.param("import datetime\ndatetime.datetime.now(datetime.UTC)", id="now, by the module"),
+        pytest.param("from datetime import datetime as moment\nmoment.utcnow()", id="now, under another name"),
+        pytest.param("from datetime import datetime\nread = datetime.now", id="now, not yet called"),
+        pytest.param("from datetime import date\ndate.today()", id="the day"),
+        pytest.param("import time\ntime.time()", id="seconds"),
+        pytest.param("from time import time_ns", id="nanoseconds, by name"),
+        pytest.param("import time as t\nt.strftime('%Y')", id="the day as text"),
+        pytest.param("import time\ntime.localtime()", id="the local time"),
+        pytest.param("import pandas as pd\npd.Timestamp.now()", id="pandas"),
+        pytest.param("from sqlalchemy import func\nfunc.now()", id="SQLAlchemy's now"),
+        pytest.param("import sqlalchemy as sa\nsa.func.current_timestamp()", id="SQLAlchemy's timestamp"),
+        pytest.param("from sqlalchemy import func\nfunc.julianday('now')", id="SQLite's now"),
+        pytest.param("from sqlalchemy import func\nfunc.datetime()", id="SQLite's now, unsaid"),
+        pytest.param("import sqlalchemy as sa\nsa.Column('at', server_default=sa.text('now()'))", id="a default"),
+        pytest.param("query = 'SELECT clock_timestamp ( )'", id="PostgreSQL's clock"),
+        pytest.param("query = f'... at < CURRENT_TIMESTAMP - {1}'", id="SQL's clock within a text"),
+        pytest.param("query = \"SELECT datetime('now')\"", id="SQLite's now within a text"),
+        pytest.param("from toc_sync.clock import shifted", id="the tests' shift, by name"),
+        pytest.param("from toc_sync import clock\nclock.set_to(when)", id="the tests' shift"),
+    ],
+)
+def test_a_clock_that_is_asked_beside_the_clock_is_noticed(source):
+    assert asked_clocks(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("import time\ntime.monotonic()\ntime.sleep(1)", id="pacing"),
+        pytest.param("say.now()\nasked.now()\nruntime.current().today()", id="other things of that name"),
+        pytest.param("from datetime import datetime\ndatetime.fromtimestamp(1.0)", id="an instant that was told"),
+        pytest.param("from sqlalchemy import func\nfunc.strftime('%s', column)", id="SQL about a column"),
+        pytest.param("from toc_sync import clock\nclock.now()", id="the clock"),
+        pytest.param('"""Not now() and no CURRENT_TIMESTAMP."""', id="a docstring"),
+    ],
+)
+def test_what_asks_no_clock_is_let_be(source):
+    assert asked_clocks(source) == set()
 
 
 def _requirements(name: str) -> list[str]:

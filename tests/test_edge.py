@@ -21,7 +21,8 @@ import pytest
 from tests.catalogue import CASES
 from tests.stand_in import StandIn
 from toc_sync.classify import classify
-from toc_sync.edge import BODY_CAP, UNSENT, Edge, uptime, why_unsent
+from toc_sync.clock import uptime
+from toc_sync.edge import BODY_CAP, UNSENT, Edge, why_unsent
 from toc_sync.model import NoReply, Outcome, Reply, Unsent
 from toc_sync.refusals import shipped_refusals
 

@@ -12,7 +12,8 @@ import httpcore
 import pytest
 
 from tests.stand_in import StandIn
-from toc_sync.edge import Edge, uptime
+from toc_sync.clock import uptime
+from toc_sync.edge import Edge
 from toc_sync.model import NoReply, Reply, Unsent
 from toc_sync.sockets import Network
 

@@ -16,7 +16,7 @@ from tests.broken_wire import BrokenWire
 from tests.core import ISSUED, REJECTED, Desk, open_desk
 from tests.live_app import wait_until
 from toc_sync import engines, sync
-from toc_sync.edge import uptime
+from toc_sync.clock import uptime
 from toc_sync.engines import open_engine
 from toc_sync.model import Claim, DatabaseUnavailable, Status, UnknownInvoice
 from toc_sync.tables import issued_client_invoices, sync_attempts

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from toc_sync import clock
 from toc_sync.engines import keep_statements, turns_of
 from toc_sync.model import DatabaseUnavailable
 
@@ -70,9 +71,9 @@ def is_postgresql(conn: Connection) -> bool:
 
 def _read_clock(conn: Connection, query: TextClause) -> datetime:
     if not is_postgresql(conn):
-        return datetime.now(UTC)
+        return clock.now()
     now: datetime = conn.execute(query).one()[0]
-    return now.astimezone(UTC)
+    return now.astimezone(UTC) + clock.moved()
 
 
 def _connect(engine: Engine) -> Connection:

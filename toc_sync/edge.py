@@ -10,7 +10,6 @@ import contextlib
 import math
 import re
 import ssl
-import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from functools import cached_property
 import httpcore
 import httpx
 
+from toc_sync.clock import uptime
 from toc_sync.model import NoReply, Reply, Unsent
 from toc_sync.sockets import Network
 
@@ -57,12 +57,6 @@ _SENTENCES = {
 }
 _SENDABLE_KEY = re.compile(r"[!-~]+")
 _BROKEN_OFF_HANDSHAKE = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-
-
-def uptime() -> float:
-    """Returns seconds since some fixed moment; time in which the machine was suspended counts where it can."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class TooLate(Exception):

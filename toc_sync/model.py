@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 VERSION = "1.1.0"
 """Of this program, as workers announce it; `pyproject.toml` says the same."""
+
+ZONE = ZoneInfo("Europe/Lisbon")
+"""Where the law applies: what a day is."""
 
 MAX_INVOICE_ID = 2**63 - 1
 SENDABLE_INVOICE_STATUSES = frozenset({"issued", "partially_paid", "paid"})

@@ -10,12 +10,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from threading import Lock
 
 from sqlalchemy import Engine
 
-from toc_sync import installation, outbox, resolving, samples, sync, wording, wording_doubt
+from toc_sync import clock, installation, outbox, resolving, samples, sync, wording_doubt
 from toc_sync.alarm import Alarm, start_alarm
 from toc_sync.answer import clean_text
 from toc_sync.channels import open_channels
@@ -200,7 +200,7 @@ class Runtime(Reads):
 
     def today(self) -> date:
         """Returns the day in Lisbon, where the law applies."""
-        return datetime.now(wording.ZONE).date()
+        return clock.today()
 
     # Life ------------------------------------------------------------------------------------------------------------
 
@@ -295,7 +295,7 @@ def connect(settings: Settings) -> Runtime:
 
 def worker_name() -> str:
     """Returns a name for this process that no other has."""
-    return f"{socket.gethostname()}-{os.getpid()}-{time.time_ns() // 1_000_000 % 100_000}"
+    return f"{socket.gethostname()}-{os.getpid()}-{int(clock.now().timestamp() * 1000) % 100_000}"
 
 
 def _endless_pause(seconds: float) -> bool:

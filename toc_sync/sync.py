@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from toc_sync import billing, creation, outbox, wording
 from toc_sync.answer import clean_text
 from toc_sync.classify import classify
+from toc_sync.clock import uptime
 from toc_sync.database import current_time, queueing_time, reading, writing
-from toc_sync.edge import Edge, uptime
+from toc_sync.edge import Edge
 from toc_sync.gating import Answer, concerns_the_gate
 from toc_sync.lesson import is_unclear
 from toc_sync.model import (

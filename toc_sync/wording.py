@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
+from toc_sync import model
 from toc_sync.model import ErrorKind, Fixer, Outcome, Status, Trigger
 from toc_sync.views import StatusSum, WorkerRow
 
-ZONE = ZoneInfo("Europe/Lisbon")
+ZONE = model.ZONE
 
 STATUS_NAMES = {
     Status.NOT_SYNCED: "Not synced",

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from pages.parts import filters
+from toc_sync import clock
 from toc_sync.views_activity import ActivityFilter, Source
 from toc_sync.wording import OUTCOME_NAMES, ZONE
 from toc_sync.wording_activity import ACTIONS, SOURCE_NAMES
@@ -56,7 +57,7 @@ class Asked:
 
     def now(self) -> ActivityFilter:
         """Returns the filter that this is within this minute, so that all viewers share one reading."""
-        return self.at(datetime.now(UTC).replace(second=0, microsecond=0))
+        return self.at(clock.now().replace(second=0, microsecond=0))
 
 
 def draw() -> Asked:

@@ -6,12 +6,11 @@ other processes wrote is seen soon after).
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import streamlit as st
 
-from toc_sync import runtime
+from toc_sync import clock, runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
 from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Sending
 from toc_sync.views_activity import ActivityFilter, ActivityPage, Onlooker
@@ -59,7 +58,7 @@ def month(month: date) -> MonthClose:
 def health(asked: RangeAsked) -> Health:
     """Returns what happened within a range; a long one as it was a few seconds ago, whatever was written since."""
     is_short = asked.kind is RangeKind.DAY
-    return _health(asked, *(_key() if is_short else (0, int(time.time() // LONG_RANGE_KEPT_S))))
+    return _health(asked, *(_key() if is_short else (0, _slice(LONG_RANGE_KEPT_S))))
 
 
 def error_groups() -> tuple[ErrorGroup, ...]:
@@ -164,7 +163,7 @@ def follow_batch(batch_id: int) -> None:
 
 
 def _moves_soon(state: SyncState) -> bool:
-    waits = state.not_before is not None and state.not_before > datetime.now(UTC) + SOON
+    waits = state.not_before is not None and state.not_before > clock.now() + SOON
     return state.on_its_way and not waits
 
 
@@ -172,7 +171,11 @@ def _key(least_s: float = 1.0) -> tuple[int, int]:
     environment = runtime.current().environment
     is_curious = st.session_state.get(_WATCHED) or st.session_state.get(_FOLLOWED)
     slice_s = 1.0 if is_curious else max(1.0, environment.refresh_s / 3)
-    return runtime.current().version, int(time.time() // max(least_s, slice_s))
+    return runtime.current().version, _slice(max(least_s, slice_s))
+
+
+def _slice(length_s: float) -> int:
+    return int(clock.now().timestamp() // length_s)
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)

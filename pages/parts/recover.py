@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from pages.parts import batch_dialog, reads, say
-from toc_sync import wording, wording_batches
+from toc_sync import clock, wording, wording_batches
 from toc_sync.views_batches import Selection
 
 EARLIER = timedelta(minutes=10)
@@ -33,7 +33,7 @@ def _draw_presets() -> None:
     st.button("Since midnight", key="recover_midnight", width="stretch", on_click=_ask_since_midnight)
     st.button("Last 24 hours", key="recover_day", width="stretch", on_click=_ask_last_day)
     if outage:
-        until = outage.until or _now()
+        until = outage.until or clock.now()
         name = wording_batches.outage(outage.since, until)
         begin = outage.since - EARLIER
         st.button(name, key="recover_outage", width="stretch", on_click=_recover, args=(begin, until))
@@ -41,20 +41,20 @@ def _draw_presets() -> None:
 
 def _draw_moment(label: str, key: str, default: str) -> None:
     left, right = st.columns([3, 2])
-    left.date_input(label, value=None, max_value=_today(), format="YYYY-MM-DD", key=f"{key}_day")
+    left.date_input(label, value=None, max_value=clock.today(), format="YYYY-MM-DD", key=f"{key}_day")
     right.time_input("Time", value=None, key=f"{key}_time", help=f"In Lisbon's time; empty means {default}.")
 
 
 def _ask_since_midnight() -> None:
-    _recover(_at(_today(), time.min), _now())
+    _recover(_at(clock.today(), time.min), clock.now())
 
 
 def _ask_last_day() -> None:
-    _recover(_now() - timedelta(days=1), _now())
+    _recover(clock.now() - timedelta(days=1), clock.now())
 
 
 def _ask() -> None:
-    begin, end = _typed(_FROM, time.min), _typed(_TO, time.max) or _now()
+    begin, end = _typed(_FROM, time.min), _typed(_TO, time.max) or clock.now()
     if begin is None:
         say.later("Choose the day from which on to recover.", good=False)
     elif end <= begin:
@@ -74,11 +74,3 @@ def _typed(key: str, default: time) -> datetime | None:
 
 def _at(day: date, moment: time) -> datetime:
     return datetime.combine(day, moment, tzinfo=wording.ZONE).astimezone(UTC)
-
-
-def _today() -> date:
-    return _now().astimezone(wording.ZONE).date()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sys
-import time
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta
 from pathlib import Path
 
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, event
 
-from toc_sync import edge, engines, installation
+from toc_sync import clock, edge, engines, installation
 
 DISK_FULL = signal.SIGUSR1
 """Makes every file of this process refuse to grow; once more, and it has room again."""
 READ_ONLY = signal.SIGUSR2
 """Makes its SQLite connections read-only; once more, and they may write again."""
+
+_FOR_GOOD = ExitStack()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Twist:
     def apply(self) -> None:
         """Changes this process for good."""
         if self.clock_s:
-            _shift_the_clock(self.clock_s)
+            _FOR_GOOD.enter_context(clock.set_wrong(timedelta(seconds=self.clock_s)))
         if self.busy_ms is not None:
             engines.BUSY_TIMEOUT_MS = self.busy_ms
         if self.frozen_sends:
@@ -48,23 +49,6 @@ class Twist:
         if self.migrations:
             _know_later_migrations(self.migrations)
         _obey_storage_signals()
-
-
-def _shift_the_clock(by_s: float) -> None:
-    real_time, real_time_ns = time.time, time.time_ns
-
-    class Shifted(datetime):
-        """This machine's idea of now."""
-
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + timedelta(seconds=by_s)
-
-    time.time = lambda: real_time() + by_s
-    time.time_ns = lambda: real_time_ns() + int(by_s * 1e9)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("toc_sync") and getattr(module, "datetime", None) is datetime:
-            module.datetime = Shifted  # type: ignore[attr-defined]
 
 
 def _freeze_before_sending(times: int) -> None:

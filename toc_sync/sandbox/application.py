@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from toc_sync import clock
 from toc_sync.model import MAX_INVOICE_ID, InvalidInvoiceId, parse_invoice_id
 from toc_sync.sandbox.answers import Answer, from_function, from_platform
 from toc_sync.sandbox.behaviours import COURSES, Behaviour, Issues, TocDocument, Unanswered
@@ -108,7 +109,7 @@ class _Function:
             await asyncio.wait_for(self._stopping.wait(), duration_s)
 
     def _issue(self, invoice_id: int, issues: Issues) -> TocDocument:
-        now = datetime.now(UTC)
+        now = clock.now()
         if issues is Issues.NOTHING:
             return {}
         if issues is Issues.IF_MISSING:
@@ -129,7 +130,7 @@ class _Function:
         return await run_in_threadpool(
             self._documents.record_request,
             invoice_id=invoice_id,
-            at=datetime.now(UTC),
+            at=clock.now(),
             request_id=request.headers.get("x-request-id"),
             idempotency_key=request.headers.get("idempotency-key"),
             behaviour=behaviour,

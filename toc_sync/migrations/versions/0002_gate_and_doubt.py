@@ -3,11 +3,10 @@
 Only adds: programs of the version before go on working on this shape while they are replaced.
 """
 
-from datetime import UTC, datetime
-
 import sqlalchemy as sa
 from alembic import context, op
 
+from toc_sync.database import current_time
 from toc_sync.tables import Id, Instant
 
 revision = "0002"
@@ -52,7 +51,7 @@ def _create_gate(schema: str | None) -> None:
         sa.PrimaryKeyConstraint("id"),
         schema=schema,
     )
-    op.bulk_insert(gate, [{"id": 1, "state": "open", "since": datetime.now(UTC)}])
+    op.bulk_insert(gate, [{"id": 1, "state": "open", "since": current_time(op.get_bind())}])
     if context.config.attributes["schema"]:
         op.execute(_DATABASE_IDENTITY)
 

@@ -1,0 +1,67 @@
+"""The clock: the one room that asks this machine what time it is; every other room is told, or asks here.
+
+It knows the process's machine only. Where machines compare (leases, waits, locks), the database's clock counts: see
+`database.current_time`. Imports the standard library and the model, touches nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+from toc_sync.model import ZONE
+
+_moved = timedelta(0)
+_wrong_by = timedelta(0)
+
+
+def now() -> datetime:
+    """Returns this instant as an aware UTC datetime, as this machine knows it."""
+    return datetime.now(UTC) + _moved + _wrong_by
+
+
+def today() -> date:
+    """Returns the day in Lisbon, where the law applies."""
+    return now().astimezone(ZONE).date()
+
+
+def uptime() -> float:
+    """Returns seconds since some fixed moment; time in which the machine was suspended counts where it can."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+def moved() -> timedelta:
+    """Returns by how much a test has moved all time in this process: whoever asks another clock must add it."""
+    return _moved
+
+
+@contextmanager
+def shifted(by: timedelta) -> Iterator[None]:
+    """For tests: moves this process's time, its databases' included, and lets it go on from there; shifts add up."""
+    global _moved  # noqa: PLW0603  one time for all threads of a process
+    _moved += by
+    try:
+        yield
+    finally:
+        _moved -= by
+
+
+@contextmanager
+def set_to(instant: datetime) -> Iterator[None]:
+    """For tests: lets time go on from `instant`, the databases' too."""
+    with shifted(instant - now()):
+        yield
+
+
+@contextmanager
+def set_wrong(by: timedelta) -> Iterator[None]:
+    """For tests: sets this machine's clock wrong by so much; no time passes, and no other machine's clock moves."""
+    global _wrong_by  # noqa: PLW0603  one clock for all threads of a process
+    _wrong_by += by
+    try:
+        yield
+    finally:
+        _wrong_by -= by
