@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,6 +26,7 @@ if str(ROOT) not in sys.path:
 
 from toc_sync import runtime  # noqa: E402  the root must be importable first
 from toc_sync.console import log_to_console  # noqa: E402
+from toc_sync.door import Door, Welcome, headers_for  # noqa: E402
 from toc_sync.model import SettingsError  # noqa: E402
 from toc_sync.monitoring import Answer, Monitoring  # noqa: E402
 from toc_sync.worker import obey_signals  # noqa: E402
@@ -57,10 +59,26 @@ def route(path: str, ask: Callable[[], Awaitable[Answer]]) -> Route:
     return Route(path, respond)
 
 
+def welcome() -> Welcome:
+    """Returns which other origins Streamlit's own settings let in."""
+    return Welcome(
+        origins=tuple(st.get_option("server.corsAllowedOrigins")),
+        host=st.get_option("browser.serverAddress"),
+        everybody=not st.get_option("server.enableCORS"),
+    )
+
+
+async def crashed(request: Request, _error: Exception) -> Response:
+    """Answers where the server itself failed: Starlette writes such an answer outside of the door."""
+    return Response("Internal Server Error", 500, headers_for(request.url.path))
+
+
 monitoring = Monitoring(runtime.current)
 app = st.App(
     ROOT / "pages" / "_frame.py",
     lifespan=lifespan,
+    middleware=[Middleware(Door, welcome=welcome)],
+    exception_handlers={Exception: crashed},
     routes=[
         route("/healthz", monitoring.health),
         route("/readyz", monitoring.readiness),
