@@ -115,6 +115,63 @@ def test_what_no_page_may_use_is_noticed(line):
     assert _misplaced_in_a_page(f"import streamlit as st\n\ndef show():\n    {line}\n")
 
 
+_NEVER_RETURN = {"st.rerun", "st.stop", "st.switch_page"}
+
+
+def _never_returning(source: str) -> set[str]:
+    """Returns the functions of a page that say they never come back."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return {each.name for each in functions if each.returns is not None and ast.unparse(each.returns) == "NoReturn"}
+
+
+def _goes_on_after_leaving(source: str, leaving: set[str]) -> set[str]:
+    """Returns the calls that never come back but behind which the same function has more to do."""
+    return {
+        f"{function.name}: {call}"
+        for function in ast.walk(ast.parse(source))
+        if isinstance(function, ast.FunctionDef)
+        for call in _left_behind(function.body, leaving, more=False)
+    }
+
+
+def _left_behind(block: list[ast.stmt], leaving: set[str], *, more: bool) -> Iterator[str]:
+    for position, statement in enumerate(block):
+        follows = more or position < len(block) - 1
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and follows:
+            name = ast.unparse(statement.value.func)
+            if name in leaving:
+                yield name
+        for inner in ("body", "orelse", "finalbody"):
+            if isinstance(within := getattr(statement, inner, None), list) and not isinstance(
+                statement, ast.FunctionDef
+            ):
+                yield from _left_behind(within, leaving, more=follows or isinstance(statement, ast.For | ast.While))
+
+
+def test_no_page_relies_on_an_exception_of_the_framework_to_stop_where_it_is():
+    pages = {page: page.read_text() for page in PROJECT.glob("pages/**/*.py")}
+    named = {page: _never_returning(source) for page, source in pages.items()}
+    ours = {f"{page.stem}.{name}" for page, names in named.items() for name in names}
+    found = {
+        page.name: _goes_on_after_leaving(source, _NEVER_RETURN | ours | named[page]) for page, source in pages.items()
+    }
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("if x: st.rerun()\n    send()", id="falls through to a sending"),
+        pytest.param("if x:\n        acts.open_invoice(1)\n    send()", id="through a function of ours"),
+        pytest.param("for each in y: st.switch_page(each)", id="in a loop"),
+        pytest.param("with z: st.stop()\n    send()", id="in a with"),
+        pytest.param("try: st.rerun()\n    finally: pass\n    send()", id="in a try"),
+    ],
+)
+def test_what_falls_through_behind_a_rerun_is_noticed(body):
+    assert _goes_on_after_leaving(f"def act():\n    {body}\n", _NEVER_RETURN | {"acts.open_invoice"})
+
+
 @pytest.mark.parametrize(
     ("room", "line", "contract"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NoReturn
 
 import streamlit as st
 
@@ -100,7 +101,7 @@ def draw() -> Asked:
     return asked
 
 
-def clear() -> None:
+def clear() -> NoReturn:
     """Empties all filters (a callback)."""
     st.session_state.update(_EMPTY)
     st.rerun()

@@ -32,6 +32,11 @@ def draw(asked: Asked) -> None:
     """Draws everything that a refresh reads anew."""
     if opened := st.session_state.pop(_OPEN, None):
         st.switch_page(INVOICES, query_params={"invoice": str(opened)})
+    else:
+        _draw(asked)
+
+
+def _draw(asked: Asked) -> None:
     paging.is_other_list(PAGE, asked)
     page, wanted = paging.asked(PAGE), asked.now()
     found = reads.activity(wanted, page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from pages.parts import say
@@ -15,7 +17,7 @@ SHORT, LONG_PX = 1_500, 400
 """A longer answer gets a box that scrolls."""
 
 
-def ask(attempt_id: int) -> None:
+def ask(attempt_id: int) -> NoReturn:
     """Opens the dialog (a callback); it lives in the URL, so that a link opens it too."""
     st.query_params[ASKED] = str(attempt_id)
     st.rerun()

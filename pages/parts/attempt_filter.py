@@ -6,6 +6,7 @@ It is set by a link only, so it has no field: it stands in the address and is sh
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import streamlit as st
 
@@ -60,7 +61,7 @@ def clear() -> None:
         st.query_params.pop(name, None)
 
 
-def _drop() -> None:
+def _drop() -> NoReturn:
     clear()
     st.rerun()
 

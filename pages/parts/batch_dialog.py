@@ -5,6 +5,8 @@ What it is about is fixed when it opens; whatever is ticked, drawn or filtered m
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from pages.parts import reads, say
@@ -33,7 +35,7 @@ def button(wanted: InvoiceFilter, total: int) -> None:
     )
 
 
-def ask(selection: Selection) -> None:
+def ask(selection: Selection) -> NoReturn:
     """Opens the dialog about these invoices (in a callback)."""
     st.session_state[_ASKED] = selection
     st.session_state[_ANSWER] = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -125,7 +125,7 @@ def create_button(form: Form, *, anyway: bool = False) -> bool:
     return st.button(where or "Create invoice", type="primary", icon=":material/send:", key=form.key("create"))
 
 
-def create(form: Form, *, close: Callable[[], None]) -> None:
+def create(form: Form, *, close: Callable[[], None]) -> NoReturn:
     """Creates the invoice, calls `close` and draws the page anew. Raises InvalidInvoice."""
     invoice_id = runtime.current().create(
         form.payload, actor=actor(), token=one_use(form.draft, form.payload), behaviour=form.behaviour

@@ -130,6 +130,7 @@ def _open_clicked(key: str, rows: Sequence[InvoiceRow]) -> None:
 
 def _act_clicked(key: str, rows: Sequence[InvoiceRow]) -> None:
     row = rows[st.session_state[key]["row"]]
-    if row.action is RowAction.RESOLVE:
+    if row.action in (RowAction.RETRY, RowAction.SYNC):
+        acts.send([row])
+    elif row.action is RowAction.RESOLVE:
         acts.open_invoice(row.invoice_id)
-    acts.send([row])

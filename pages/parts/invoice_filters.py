@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import streamlit as st
 
@@ -139,20 +139,20 @@ def address(wanted: InvoiceFilter) -> Mapping[str, str | list[str]]:
     return {name: value for name, value in given.items() if value}
 
 
-def clear() -> None:
+def clear() -> NoReturn:
     """Empties all filters (a callback)."""
     _empty()
     st.rerun()
 
 
-def show_batch(batch_id: int) -> None:
+def show_batch(batch_id: int) -> NoReturn:
     """Asks for the invoices of a batch and nothing else (a callback)."""
     _empty()
     st.session_state["batch"] = batch_id
     st.rerun()
 
 
-def toggle_status(status: Status) -> None:
+def toggle_status(status: Status) -> NoReturn:
     """Adds a status to the filter, or takes it out (a callback)."""
     name, chosen = STATUS_NAMES[status], st.session_state.get("status", [])
     st.session_state["status"] = [each for each in chosen if each != name] if name in chosen else [*chosen, name]
@@ -186,7 +186,7 @@ def _draw_error_group(key: str) -> None:
     )
 
 
-def _forget_error_group() -> None:
+def _forget_error_group() -> NoReturn:
     st.query_params.pop(ERROR_GROUP, None)
     st.rerun()
 

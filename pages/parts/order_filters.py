@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from pages.parts import filters, reads
@@ -57,7 +59,7 @@ def draw() -> OrderFilter:
     return wanted
 
 
-def clear() -> None:
+def clear() -> NoReturn:
     """Empties all filters (a callback)."""
     st.session_state.update(_EMPTY)
     st.rerun()

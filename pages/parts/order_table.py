@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import streamlit as st
@@ -64,21 +64,26 @@ def _draw_bar(shown: Sequence[OrderRow], *, first: int, total: int) -> None:
             )
             return
         obstacle = _obstacle(rows)
-        if st.button(
+        st.button(
             "Create invoice",
             icon=":material/receipt_long:",
             type="primary",
             key="create_invoice",
             disabled=bool(obstacle),
-        ):
-            order_draft.start([row.order_id for row in rows])
-            st.rerun()
+            on_click=_start,
+            args=(rows,),
+        )
         st.markdown(f"**{len(rows)} selected**{_elsewhere(rows, shown)}", width="content")
         if obstacle:
             st.markdown(f":red[:material/error:] {obstacle}", width="content")
         else:
             st.caption(f"{say.plain(wording.amounts(_remaining(rows)))} remains", width="content")
         st.button("Clear selection", icon=":material/close:", type="tertiary", key="clear_orders", on_click=ticks.clear)
+
+
+def _start(rows: Sequence[OrderRow]) -> NoReturn:
+    order_draft.start([row.order_id for row in rows])
+    st.rerun()
 
 
 def _obstacle(rows: Sequence[OrderRow]) -> str | None:

@@ -71,11 +71,14 @@ def _times(name: str, title: str, meaning: str, covers: Range, found: Sequence[P
 
 def _open_picked(health: Health, picked: Sequence[dict[str, object]]) -> None:
     """Opens the list behind a bar that was clicked."""
-    for each in picked:
-        for count in health.attempts:
-            slot, outcome = health.covers.slots.index(count.slot), wording.OUTCOME_NAMES[count.outcome]
-            if (slot, outcome) == (each.get("number"), each.get("outcome")):
-                st.switch_page(INVOICES, query_params=invoice_filters.address(count.wanted))
+    asked = {(each.get("number"), each.get("outcome")) for each in picked}
+    behind = (
+        count
+        for count in health.attempts
+        if (health.covers.slots.index(count.slot), wording.OUTCOME_NAMES[count.outcome]) in asked
+    )
+    if count := next(behind, None):
+        st.switch_page(INVOICES, query_params=invoice_filters.address(count.wanted))
 
 
 def _draw(chart: alt.Chart, alt_text: str) -> None:

@@ -23,9 +23,13 @@ def failures(rows: Sequence[InvoiceRow], behind: Counted) -> None:
     """Draws the last failures; a click on the number opens the invoice. `behind` are all that need attention."""
     if opened := st.session_state.pop(_OPEN, None):
         st.switch_page(INVOICES, query_params={"invoice": str(opened)})
-    if not rows:
+    elif rows:
+        _draw_failures(rows, behind)
+    else:
         st.caption("Nothing failed, and nothing is in doubt.")
-        return
+
+
+def _draw_failures(rows: Sequence[InvoiceRow], behind: Counted) -> None:
     st.dataframe(
         _failures(rows),
         column_config=_columns(rows),

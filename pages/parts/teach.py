@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from pages.parts import reads, say
@@ -27,7 +29,7 @@ def draw(detail: InvoiceDetail) -> None:
         _draw_lesson(invoice_id)
 
 
-def open_for(invoice_id: int) -> None:
+def open_for(invoice_id: int) -> NoReturn:
     """Opens the same as a dialog (a callback)."""
     st.session_state[_ASKED] = invoice_id
     st.rerun()
