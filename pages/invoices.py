@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.parts import (
+    acts,
     batch_dialog,
     drawer,
     invoice_filters,
@@ -34,3 +35,5 @@ elif batch_dialog.is_open():
     batch_dialog.draw()
 elif "invoice" in st.query_params:
     drawer.draw(st.query_params["invoice"])
+elif acts.is_asking():
+    acts.ask_in_dialog()

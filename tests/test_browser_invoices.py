@@ -175,7 +175,15 @@ def test_many_doubts_are_sent_again_together_and_no_other_whatever_moves_meanwhi
     expect(page.get_by_text("2 selected", exact=True)).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="They are not in TOC Online").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("2 invoices will be sent again")).to_be_visible(timeout=SLOW)
+    lines = dialog.get_by_test_id("stDataFrame")
+    expect(lines.get_by_test_id("glide-cell-1-1")).to_have_text("MANY 2", timeout=SLOW)
+    expect(dialog.get_by_role("button", name="Send 0 again")).to_be_disabled()
+    for row in (0, 1):
+        lines.click(position={"x": 18, "y": ROW_PX * (row + 1.5)})
+        expect(dialog.get_by_text(f"{row + 1} invoice{'s' if row else ''} will be sent again")).to_be_visible(
+            timeout=SLOW
+        )
+    dialog.get_by_text("Looked it up in TOC Online: it is not there.").click()
 
     late = office.sent("MANY LATE", Behaviour.HTML)
     office.age(late, last_attempt_at=LONG_AGO)
@@ -186,6 +194,38 @@ def test_many_doubts_are_sent_again_together_and_no_other_whatever_moves_meanwhi
     expect(page.get_by_text("2 on their way to TOC Online.")).to_be_visible(timeout=SLOW)
     wait_until(lambda: office.is_synced(ids[1]) and office.is_synced(ids[2]))
     assert [office.attempts(invoice_id) for invoice_id in (*ids, late)] == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize("gap_ms", [100, 300, 600, 1000])
+def test_two_quick_clicks_on_one_spot_mean_one_invoice(page, app, office, gap_ms):
+    ids = [office.sent(f"QUICK{gap_ms} {number}", Behaviour.REFUSE_SERIES) for number in range(4)]
+    for invoice_id in ids:
+        office.correct(invoice_id)
+    visit(page, app, f"?q=QUICK{gap_ms}&status=Failed")
+    expect(cell(page, 3, 1)).to_contain_text(f"QUICK{gap_ms} 0", timeout=SLOW)
+    press_in_row(page, 1)
+    page.wait_for_timeout(gap_ms)
+    press_in_row(page, 1)
+    expect(cell(page, 1, 5)).to_have_text("Synced", timeout=SLOW)
+    wait_until(lambda: office.is_settled(*ids))
+    assert [office.attempts(invoice_id) for invoice_id in ids] == [1, 1, 2, 1]
+    expect(cell(page, 1, 1)).to_contain_text(f"QUICK{gap_ms} 2")
+    expect(cell(page, 1, 7)).to_contain_text("FT ")
+    expect(cell(page, 3, 1)).to_contain_text(f"QUICK{gap_ms} 0")
+
+
+def test_the_question_about_an_unchanged_invoice_does_not_move_the_list_under_the_finger(page, app, office):
+    ids = [office.sent(f"ASKED {number}", Behaviour.REFUSE_SERIES) for number in range(4)]
+    office.correct(ids[3])
+    visit(page, app, "?q=ASKED&status=Failed")
+    expect(cell(page, 3, 1)).to_contain_text("ASKED 0", timeout=SLOW)
+    before = table(page).bounding_box()
+    press_in_row(page, 1)
+    expect(page.get_by_role("dialog").get_by_text("Nothing about ASKED 2 has changed")).to_be_visible(timeout=SLOW)
+    assert table(page).bounding_box() == before
+    page.get_by_role("button", name="Leave it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert [office.attempts(invoice_id) for invoice_id in ids] == [1, 1, 1, 1]
 
 
 def test_a_double_click_on_create_makes_one_invoice(page, app, office):

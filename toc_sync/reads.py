@@ -82,11 +82,17 @@ class Reads:
             idempotent = self.settings.toc_function_is_idempotent
             return status.list_invoices(conn, wanted, page=page, now=now, idempotent=idempotent)
 
-    def export_invoices(self, wanted: InvoiceFilter) -> list[InvoiceRow]:
-        """Returns every matching invoice, for a download."""
+    def export_invoices(self, wanted: InvoiceFilter, *, at_most: int | None = None) -> list[InvoiceRow]:
+        """Returns every matching invoice, or the first `at_most`: for a download, or for a dialog about them."""
         with self._reading() as (conn, now):
             idempotent = self.settings.toc_function_is_idempotent
-            return list(status.export_invoices(conn, wanted, now=now, idempotent=idempotent))
+            return list(status.export_invoices(conn, wanted, now=now, idempotent=idempotent, at_most=at_most))
+
+    def invoice_rows(self, invoice_ids: Sequence[int]) -> tuple[InvoiceRow, ...]:
+        """Returns these invoices as lines of the list, in this order, whatever has become of them."""
+        with self._reading() as (conn, now):
+            idempotent = self.settings.toc_function_is_idempotent
+            return status.read_rows(conn, invoice_ids, now=now, idempotent=idempotent)
 
     def invoice_detail(self, invoice_id: object) -> InvoiceDetail:
         """Returns everything about one invoice. Raises InvalidInvoiceId or UnknownInvoice."""

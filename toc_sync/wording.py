@@ -126,6 +126,7 @@ ACTION_NAMES = {
 }
 
 FOUND = "Found it in TOC Online."
+HELD = "These rows stay where they are until you change the filter or the page."
 LOOKED_UP = "Looked it up in TOC Online: it is not there."
 FOR_LONG = "for more than 15 minutes"
 IN_DOUBT_NOTE = "May already be issued in TOC Online: do not retry."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import streamlit as st
 
-from pages.parts import reads, say
+from pages.parts import held, reads, say
 from pages.parts.who import actor
 from toc_sync import runtime, wording_gate, wording_groups
 from toc_sync.model import Result, UnknownInvoice
@@ -19,10 +20,12 @@ _UNCHANGED = "_refused_as_unchanged"
 def send(rows: Sequence[InvoiceRow], *, although_unchanged: bool = False) -> None:
     """Sends the given invoices (Retry and Sync), as they were seen, and keeps what came of it as one sentence.
 
-    Those that were refused and not corrected since are kept, to be asked about.
+    Those that were refused and not corrected since are kept, to be asked about. The list stands still from now on.
     """
+    held.hold()
     results = [_send(row, although_unchanged=although_unchanged) for row in rows]
     unchanged = tuple(row for row, result in zip(rows, results, strict=True) if result.needs_confirmation)
+    was_asking = is_asking()
     st.session_state[_UNCHANGED] = unchanged
     if len(results) > 1:
         gate = reads.sending().gate
@@ -31,29 +34,46 @@ def send(rows: Sequence[InvoiceRow], *, although_unchanged: bool = False) -> Non
     elif not unchanged:
         for row, result in zip(rows, results, strict=True):
             say.result(result, name_of(row))
+    if unchanged or was_asking:  # a dialog opens or shuts: that takes the whole page
+        st.rerun()
 
 
-def ask_about_unchanged(place: str, invoice_id: int | None = None, why: str | None = None) -> None:
-    """Draws the question whether to retry what nobody corrected, where a Retry was refused for it.
+def is_asking() -> bool:
+    """Tells whether there is a question whether to retry what nobody corrected."""
+    return bool(st.session_state.get(_UNCHANGED))
 
-    With `invoice_id` only where that one was, alone; `place` tells two drawings of it apart.
-    """
+
+def ask_in_dialog() -> None:
+    """Draws the question over the list, which it therefore does not move."""
+
+    @st.dialog("Retry anyway?", width="medium", icon=":material/edit_note:", on_dismiss=_forget)
+    def dialog() -> None:
+        rows: tuple[InvoiceRow, ...] = st.session_state.get(_UNCHANGED, ())
+        _ask(rows, "list", wording_groups.retry_anyway(len(rows), name_of(rows[0]) if len(rows) == 1 else ""))
+
+    dialog()
+
+
+def ask_in_drawer(invoice_id: int, why: str | None) -> None:
+    """Draws the question inside an invoice's drawer, where a Retry of this invoice was refused for it."""
     rows: tuple[InvoiceRow, ...] = st.session_state.get(_UNCHANGED, ())
-    if not rows or (invoice_id is not None and [row.invoice_id for row in rows] != [invoice_id]):
-        return
-    with st.container(border=True, key=f"unchanged_{place}"):
-        name = name_of(rows[0]) if len(rows) == 1 and invoice_id is None else ""
-        st.warning(say.plain(wording_groups.retry_anyway(len(rows), name, why)), icon=":material/edit_note:")
-        with st.container(horizontal=True):
-            st.button(
-                "Retry anyway" if len(rows) == 1 else f"Retry {len(rows)} anyway",
-                icon=":material/refresh:",
-                key=f"anyway_{place}",
-                on_click=send,
-                args=(rows,),
-                kwargs={"although_unchanged": True},
-            )
-            st.button("Leave it", type="tertiary", key=f"leave_{place}", on_click=_leave)
+    if [row.invoice_id for row in rows] == [invoice_id]:
+        with st.container(border=True, key="unchanged"):
+            _ask(rows, "drawer", wording_groups.retry_anyway(1, "", why))
+
+
+def _ask(rows: tuple[InvoiceRow, ...], place: str, question: str) -> None:
+    st.warning(say.plain(question), icon=":material/edit_note:")
+    with st.container(horizontal=True):
+        st.button(
+            "Retry anyway" if len(rows) == 1 else f"Retry {len(rows)} anyway",
+            icon=":material/refresh:",
+            key=f"anyway_{place}",
+            on_click=send,
+            args=(rows,),
+            kwargs={"although_unchanged": True},
+        )
+        st.button("Leave it", type="tertiary", key=f"leave_{place}", on_click=_leave)
 
 
 def name_of(row: InvoiceRow) -> str:
@@ -61,13 +81,18 @@ def name_of(row: InvoiceRow) -> str:
     return row.invoice_number or f"Invoice {row.invoice_id}"
 
 
-def open_invoice(invoice_id: int) -> None:
+def open_invoice(invoice_id: int) -> NoReturn:
     """Opens the drawer of an invoice (a callback); it lives in the URL, so that a link opens it too."""
     st.query_params["invoice"] = str(invoice_id)
     st.rerun()
 
 
-def _leave() -> None:
+def _leave() -> NoReturn:
+    _forget()
+    st.rerun()
+
+
+def _forget() -> None:
     st.session_state[_UNCHANGED] = ()
 
 

@@ -121,7 +121,7 @@ def _draw_failed(detail: InvoiceDetail) -> None:
     if row.error_kind is ErrorKind.REJECTED and (named := wording_groups.named_in(row.error)):
         st.markdown(f"**Named in the answer:** {', '.join(f'**{say.plain(words)}**' for words in named)}")
     _draw_send(row, "Retry", ":material/refresh:")
-    acts.ask_about_unchanged("drawer", row.invoice_id, why=remedy or row.error)
+    acts.ask_in_drawer(row.invoice_id, why=remedy or row.error)
 
 
 def _draw_remedy(refusal: str | None, kind: ErrorKind | None) -> str | None:

@@ -8,6 +8,7 @@ from pages.parts import (
     acts,
     batch_dialog,
     company,
+    held,
     invoice_changes,
     invoice_filters,
     invoice_strip,
@@ -32,23 +33,24 @@ def draw(wanted: InvoiceFilter) -> None:
     if paging.is_other_list(PAGE, wanted):
         ticks.clear()
     asked = paging.asked(PAGE)
-    found = reads.invoices(wanted, asked)
-    invoice_strip.draw(found, wanted.statuses)
-    if found.total == 0:
+    matching = reads.invoices(wanted, asked)
+    invoice_strip.draw(matching, wanted.statuses)
+    shown = held.page((wanted, asked), matching)
+    if shown.total == 0:
         _say_that_there_is_nothing(wanted)
         return
-    acts.ask_about_unchanged("list")
     bar, table, foot = st.container(), st.container(), st.container()
     with foot:
-        page = paging.choose(PAGE, found.total, width=PAGES_PX)
+        page = paging.choose(PAGE, shown.total, width=PAGES_PX)
     if page != asked:  # the address asked for a page that does not exist
-        found = reads.invoices(wanted, page)
+        matching = reads.invoices(wanted, page)
+        shown = held.page((wanted, page), matching)
     with table:
-        names = names_of(found.rows, invoice_changes.marks(found, (wanted, page)), company.watched(found))
-        frame = as_frame(found, names, reads.sending().gate)
-        ticks.table(found.rows, frame, columns(found), alt="Invoices")
+        names = names_of(shown.rows, invoice_changes.marks(shown, (wanted, page)), company.watched(shown))
+        frame = as_frame(shown, names, reads.sending().gate)
+        ticks.table(shown.rows, frame, columns(shown), alt="Invoices")
     with bar:
-        _draw_bar(found, page, wanted)
+        _draw_bar(matching, shown, page, wanted)
 
 
 def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
@@ -63,17 +65,20 @@ def _say_that_there_is_nothing(wanted: InvoiceFilter) -> None:
             )
 
 
-def _draw_bar(found: InvoicePage, page: int, wanted: InvoiceFilter) -> None:
+def _draw_bar(matching: InvoicePage, shown: InvoicePage, page: int, wanted: InvoiceFilter) -> None:
     rows = ticks.ticked()
     with st.container(horizontal=True, vertical_alignment="center", key="action_bar", gap="small"):
         if not rows:
-            first = (page - 1) * PAGE_SIZE
-            shown = f"{first + 1:,} to {first + len(found.rows):,} of {wording.invoices(found.total)}"
-            st.caption(f"{shown}. Tick rows to send several at once.", width="content")
-            if not invoice_filters.is_empty(wanted):
-                batch_dialog.button(wanted, found.total)
+            if held.is_held((wanted, page)):
+                held.draw_notice(matching, shown)
+            else:
+                first = (page - 1) * PAGE_SIZE
+                range_shown = f"{first + 1:,} to {first + len(shown.rows):,} of {wording.invoices(shown.total)}"
+                st.caption(f"{range_shown}. Tick rows to send several at once.", width="content")
+            if matching.total and not invoice_filters.is_empty(wanted):
+                batch_dialog.button(wanted, matching.total)
             return
-        drawn = {row.invoice_id for row in found.rows}
+        drawn = {row.invoice_id for row in shown.rows}
         elsewhere = sum(row.invoice_id not in drawn for row in rows)
         beside = f", {elsewhere} of them on another page" if elsewhere else ""
         st.markdown(f"**{len(rows)} selected**{beside}", width="content")
@@ -106,5 +111,5 @@ def _draw_verbs(rows: tuple[InvoiceRow, ...]) -> None:
 
 
 def _send_selected(rows: tuple[InvoiceRow, ...]) -> None:
-    acts.send(rows)
     ticks.clear()
+    acts.send(rows)

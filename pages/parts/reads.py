@@ -12,7 +12,7 @@ import streamlit as st
 
 from toc_sync import clock, runtime
 from toc_sync.model import DatabaseUnavailable, SyncState, UnknownInvoice
-from toc_sync.views import Choice, InvoiceFilter, InvoicePage, OrderFilter, OrderPage, Sending
+from toc_sync.views import Choice, InvoiceFilter, InvoicePage, InvoiceRow, OrderFilter, OrderPage, Sending
 from toc_sync.views_activity import ActivityFilter, ActivityPage, Onlooker
 from toc_sync.views_batches import BatchView, Outage
 from toc_sync.views_groups import ErrorGroup
@@ -33,6 +33,11 @@ _FOLLOWED = "_followed_batches"
 def invoices(wanted: InvoiceFilter, page: int) -> InvoicePage:
     """Returns one page of the invoice list."""
     return _invoices(wanted, page, *_key())
+
+
+def invoice_rows(invoice_ids: tuple[int, ...]) -> tuple[InvoiceRow, ...]:
+    """Returns these invoices as lines of the list, in this order."""
+    return _invoice_rows(invoice_ids, *_key())
 
 
 def overview() -> Overview:
@@ -181,6 +186,11 @@ def _slice(length_s: float) -> int:
 @st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
 def _invoices(wanted: InvoiceFilter, page: int, version: int, slice_no: int) -> InvoicePage:
     return runtime.current().list_invoices(wanted, page)
+
+
+@st.cache_data(ttl=KEEP_S, max_entries=200, show_spinner=False)
+def _invoice_rows(invoice_ids: tuple[int, ...], version: int, slice_no: int) -> tuple[InvoiceRow, ...]:
+    return runtime.current().invoice_rows(invoice_ids)
 
 
 @st.cache_data(ttl=KEEP_S, max_entries=20, show_spinner=False)

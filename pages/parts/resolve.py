@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts import reads, reason, say, teach
+from pages.parts import held, reads, reason, say, teach
 from pages.parts.facts import to_copy
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_doubt
@@ -56,6 +56,7 @@ def keep(result: Result) -> None:
     """Keeps a refusal beside the form, and says what was done (in a callback)."""
     st.session_state[_answer_key(result.invoice_id)] = None if result.done else result.message
     if result.done:
+        held.hold()
         say.later(result.message)
 
 

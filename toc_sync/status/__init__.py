@@ -12,7 +12,7 @@ from toc_sync.status.due import count_due
 from toc_sync.status.gate import read_gate_view, read_sending
 from toc_sync.status.groups import read_groups
 from toc_sync.status.health import read_health
-from toc_sync.status.invoices import count_invoices, export_invoices, list_invoices
+from toc_sync.status.invoices import count_invoices, export_invoices, list_invoices, read_rows
 from toc_sync.status.months import list_months, month_invoices, read_month
 from toc_sync.status.orders import list_orders, read_orders
 from toc_sync.status.overview import read_overview, read_presence
@@ -55,6 +55,7 @@ __all__ = [
     "read_outage",
     "read_overview",
     "read_presence",
+    "read_rows",
     "read_sending",
     "read_states",
     "read_taught",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -109,12 +109,26 @@ def is_old_doubt(now: datetime) -> ColumnElement[bool]:
 
 
 def export_invoices(
-    conn: Connection, wanted: InvoiceFilter, *, now: datetime, idempotent: bool = False
+    conn: Connection,
+    wanted: InvoiceFilter,
+    *,
+    now: datetime,
+    idempotent: bool = False,
+    at_most: int | None = None,
 ) -> Iterator[InvoiceRow]:
-    """Yields every matching invoice in one consistent reading."""
-    stream = conn.execution_options(yield_per=EXPORT_CHUNK).execute(_matching(wanted, now)).mappings()
-    for row in stream:
+    """Yields every matching invoice (or the first `at_most`) in one consistent reading."""
+    query = _matching(wanted, now).limit(at_most)
+    for row in conn.execution_options(yield_per=EXPORT_CHUNK).execute(query).mappings():
         yield as_row(row, now=now, idempotent=idempotent)
+
+
+def read_rows(
+    conn: Connection, invoice_ids: Sequence[int], *, now: datetime, idempotent: bool = False
+) -> tuple[InvoiceRow, ...]:
+    """Returns these invoices as lines of the list, in this order; those that have no record are left out."""
+    query = select(*SHOWN).where(records.c.invoice_id.in_(invoice_ids))
+    found = {row["invoice_id"]: row for row in conn.execute(query).mappings()}
+    return tuple(as_row(found[each], now=now, idempotent=idempotent) for each in invoice_ids if each in found)
 
 
 def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> InvoiceRow:
