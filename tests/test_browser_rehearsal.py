@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from tests.live_app import Program, live_app
 from tests.office import ISSUER, PAYER, Office, environment_of, open_office
-from toc_sync import creation, outbox
+from toc_sync import creation, outbox, wording
 from toc_sync.classify import classify
 from toc_sync.database import current_time, writing
 from toc_sync.model import Claim, ErrorKind, NoReply, Reply, Status, Unsent
@@ -24,7 +24,7 @@ from toc_sync.sandbox.behaviours import COURSES
 from toc_sync.sync import evidence_of
 
 SHORTLY_MS, SENDING_MS = 60_000, 180_000
-MOST_CLICKS = 12
+MOST_CLICKS = 16
 AGO = timedelta(hours=1)
 SETTINGS = {"TOC_SYNC_THREADS": "16", "TOC_SYNC_TIMEOUT_SECONDS": "60"}
 REASON = "TOC Online's support says that these are checked before anything is issued"
@@ -70,6 +70,12 @@ class Person:
 
     def click(self, what: Locator) -> None:
         what.click(timeout=SHORTLY_MS)
+        self.clicks += 1
+
+    def ticks_all(self, table: Locator) -> None:
+        """Clicks the box in the heading, which ticks every row."""
+        expect(table.get_by_test_id("glide-cell-1-0")).to_be_attached(timeout=SHORTLY_MS)
+        table.click(position={"x": 18, "y": 18})
         self.clicks += 1
 
     def types(self, text: str, into: Locator) -> None:
@@ -150,14 +156,17 @@ def teach(person: Person, sentence: str) -> Locator:
 
 
 def send_again(person: Person, name: str, count: int) -> None:
-    """Says of all of a group that they are not in TOC Online, with the ready-made reason."""
+    """Says of all of a group that they are not in TOC Online: opens the list, ticks all, says why, and sends."""
     person.click(group(person.page, name).get_by_role("button", name="Not in TOC Online…"))
     dialog = person.page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Send 0 again")).to_be_disabled(timeout=SHORTLY_MS)
+    person.ticks_all(dialog.get_by_test_id("stDataFrame"))
+    person.click(dialog.get_by_text(wording.LOOKED_UP))
     person.click(dialog.get_by_role("button", name=f"Send {count} again"))
     expect(dialog).to_have_count(0, timeout=SHORTLY_MS)
 
 
-def test_after_an_outage_a_dozen_clicks_and_one_reason_leave_only_data_fixes(page, app, office):
+def test_after_an_outage_a_few_clicks_and_one_typed_reason_leave_only_data_fixes(page, app, office):
     assert stands(office) == {
         (Status.FAILED, ErrorKind.UNREACHABLE): 420,
         (Status.FAILED, ErrorKind.REJECTED): 14,

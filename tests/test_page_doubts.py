@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from zlib import crc32
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.parts import resolve_many
 from pages.parts.say import plain
 from tests.office import Office
 from tests.test_page_invoices import FRAME, labels, listed, office, press, texts, visit
-from toc_sync import runtime, wording
+from toc_sync import runtime, wording, wording_doubt
 from toc_sync.model import Status
 from toc_sync.sandbox import Behaviour
 
@@ -27,13 +29,18 @@ def doubtful(office: Office, number: str, *, minutes: float = 20) -> int:
     return invoice_id
 
 
-def tick(at: AppTest, *rows: int) -> AppTest:
+def tick(at: AppTest, *rows: int, table: str = "invoices") -> AppTest:
     """Ticks rows of the table that is drawn."""
-    times, ids = at.session_state["_drawn_invoices"]
-    at.session_state[f"invoices_{crc32(repr(ids).encode()):08x}_{times}"] = {
+    times, ids = at.session_state[f"_drawn_{table}"]
+    at.session_state[f"{table}_{crc32(repr(ids).encode()):08x}_{times}"] = {
         "selection": {"rows": list(rows), "columns": [], "cells": []}
     }
     return at.run()
+
+
+def drawn(at: AppTest) -> pd.DataFrame:
+    """Returns the list of doubts that the dialog shows."""
+    return next(each.value for each in at.dataframe if "next" in each.value and "status" not in each.value)
 
 
 def button(at: AppTest, label: str):
@@ -43,20 +50,77 @@ def button(at: AppTest, label: str):
 # Many at once ---------------------------------------------------------------------------------------------------------
 
 
-def test_many_ticked_doubts_are_looked_at_together_and_sent_again(office):
-    one, two, fresh = doubtful(office, "A 1"), doubtful(office, "A 2"), doubtful(office, "A 3", minutes=1)
+def mark(at: AppTest, *positions: int) -> AppTest:
+    """Ticks lines of the list of doubts that the dialog shows."""
+    return tick(at, *positions, table="not_there")
+
+
+def looked_up(at: AppTest) -> AppTest:
+    return at.radio(key="reason_many").set_value(wording.LOOKED_UP).run()
+
+
+def test_a_group_s_or_many_ticked_doubts_are_a_list_in_which_nothing_is_chosen_beforehand(office):
+    ids = [doubtful(office, "A 1"), doubtful(office, "A 2"), doubtful(office, "A 3", minutes=1)]
     office.sent("A 4")
     at = press(tick(visit(), 0, 1, 2, 3), ASK)
-    assert plain("2 of 4 invoices will be sent again, €246.00.") in texts(at)
-    assert f"{plain('It is not in doubt any more: synced.')} ({plain('A 4')})" in texts(at)
-    assert plain("TOC Online may still be working on it.") in texts(at)
-    assert next(radio for radio in at.radio).value == wording.LOOKED_UP
+    lines = drawn(at)
+    assert list(lines["number"]) == ["A 1", "A 2", "A 3", "A 4"]
+    assert list(lines["payer"]) == ["Café Tulipa"] * 4
+    assert list(lines["total"]) == ["€123.00"] * 4
+    assert list(lines["next"])[:2] == [wording_doubt.SENT_IF_TICKED] * 2
+    assert lines["next"][2].startswith("TOC Online may still be working on it.")
+    assert lines["next"][3] == "It is not in doubt any more: synced."
+    assert button(at, "Send 0 again").disabled
+    assert at.radio(key="reason_many").value is None
+    assert {office.state(each).status for each in ids} == {Status.IN_DOUBT}
+
+
+def test_only_what_is_marked_is_sent_again(office):
+    one, two, three = (doubtful(office, number) for number in ("A 1", "A 2", "A 3"))
+    at = looked_up(mark(press(tick(visit(), 0, 1, 2), ASK), 0, 2))
+    assert plain("2 invoices will be sent again, €246.00.") in texts(at)
     press(at, "Send 2 again")
-    assert [office.state(each).status for each in (one, two, fresh)] == [Status.QUEUED, Status.QUEUED, Status.IN_DOUBT]
-    assert {office.runtime.invoice_detail(each).actions[0].reason for each in (one, two)} == {wording.LOOKED_UP}
+    assert [office.state(each).status for each in (one, two, three)] == [Status.QUEUED, Status.IN_DOUBT, Status.QUEUED]
+    assert {office.runtime.invoice_detail(each).actions[0].reason for each in (one, three)} == {wording.LOOKED_UP}
     assert [toast.value for toast in at.toast] == [plain("2 on their way to TOC Online.")]
     assert "Send 2 again" not in labels(at)
     assert ASK not in labels(at), "nothing is ticked any more"
+
+
+def test_a_marked_line_that_may_not_be_sent_again_is_not_sent(office):
+    fresh = doubtful(office, "A 1", minutes=1)
+    at = mark(press(tick(visit(), 0), ASK), 0)
+    assert button(at, "Send 0 again").disabled
+    assert office.state(fresh).status is Status.IN_DOUBT
+
+
+def test_nothing_is_sent_again_without_a_reason_that_the_person_chose(office):
+    one = doubtful(office, "A 1")
+    at = press(mark(press(tick(visit(), 0), ASK), 0), "Send 1 again")
+    assert plain(wording_doubt.NEEDS_A_REASON) in texts(at)
+    assert office.state(one).status is Status.IN_DOUBT
+
+
+def test_in_the_drawer_too_the_reason_is_the_person_s_own(office):
+    one = doubtful(office, "A 1")
+    at = visit(invoice=str(one))
+    at.segmented_control(key=f"found_{one}").set_value("It is not there: send again").run()
+    assert at.radio(key=f"reason_{one}").value is None
+    press(at, "Send again")
+    assert plain(wording_doubt.NEEDS_A_REASON) in texts(at)
+    assert office.state(one).status is Status.IN_DOUBT
+    at.radio(key=f"reason_{one}").set_value(wording.LOOKED_UP).run()
+    press(at, "Send again")
+    assert office.state(one).status is Status.QUEUED
+
+
+def test_of_more_doubts_than_one_list_holds_the_rest_is_named(office, monkeypatch):
+    monkeypatch.setattr(resolve_many, "AT_MOST", 2)
+    for number in ("A 1", "A 2", "A 3"):
+        doubtful(office, number)
+    at = press(AppTest.from_file(str(FRAME), default_timeout=20).run(), "Not in TOC Online…")
+    assert len(drawn(at)) == 2
+    assert plain("These are the first 2 of 3 invoices; the others come once these are done.") in texts(at)
 
 
 def test_without_a_doubt_among_the_ticked_there_is_nothing_to_say(office):
@@ -72,6 +136,7 @@ def test_what_the_dialog_is_about_stays_when_ticks_and_rows_move(office):
     other = doubtful(office, "A 2")
     at.run()
     tick(at, 0)
+    looked_up(mark(at, 0))
     assert plain("1 invoice will be sent again, €123.00.") in texts(at)
     press(at, "Send 1 again")
     assert (office.state(one).status, office.state(other).status) == (Status.QUEUED, Status.IN_DOUBT)
@@ -79,16 +144,16 @@ def test_what_the_dialog_is_about_stays_when_ticks_and_rows_move(office):
 
 def test_what_was_resolved_meanwhile_is_refused_before_anything_is_pressed(office):
     one = doubtful(office, "A 1")
-    at = press(tick(visit(), 0), ASK)
+    at = mark(press(tick(visit(), 0), ASK), 0)
     office.runtime.resolve_as_synced(one, "FT 2026/50", actor="rui", reason="found it")
     at.run()
-    assert "It cannot be sent again" in texts(at)
+    assert list(drawn(at)["next"]) == ["It is not in doubt any more: synced."]
     assert button(at, "Send 0 again").disabled
 
 
 def test_own_words_are_needed_where_they_were_chosen(office):
     one = doubtful(office, "A 1")
-    at = press(tick(visit(), 0), ASK)
+    at = mark(press(tick(visit(), 0), ASK), 0)
     at.radio(key="reason_many").set_value("In my own words").run()
     press(at, "Send 1 again")
     assert plain("Say how you know that it is not in TOC Online.") in texts(at)
@@ -96,6 +161,54 @@ def test_own_words_are_needed_where_they_were_chosen(office):
     at.text_input(key="words_many").set_value("Asked the accountant.")
     press(at, "Send 1 again")
     assert office.runtime.invoice_detail(one).actions[0].reason == "Asked the accountant."
+
+
+# The list stands still ------------------------------------------------------------------------------------------------
+
+
+def test_a_row_that_is_retried_stays_where_it_is_and_shows_what_became_of_it(office):
+    ids = [office.sent(f"A {number}", Behaviour.REFUSE_SERIES) for number in range(3)]
+    office.correct(ids[1])
+    at = visit(status="Failed")
+    assert listed(at) == ["A 2", "A 1", "A 0"]
+    at = press(tick(at, 1), "Retry 1 selected")
+    assert listed(at) == ["A 2", "A 1", "A 0"], "it does not match the filter any more, but it stays"
+    office.runtime.send_now(ids[1], actor="the worker")
+    runtime.current().changed()
+    at.run()
+    assert listed(at) == ["A 2", "A 1", "A 0"]
+    assert list(at.dataframe[0].value["status"])[1] == ["Synced"]
+    assert list(at.dataframe[0].value["document"])[1]
+    assert wording.HELD in texts(at)
+
+
+def test_what_comes_in_meanwhile_waits_until_it_is_asked_for(office):
+    first = office.sent("A 1", Behaviour.REFUSE_SERIES)
+    office.correct(first)
+    at = press(tick(visit(), 0), "Retry 1 selected")
+    office.sent("A 2")
+    runtime.current().changed()
+    at.run()
+    assert listed(at) == ["A 1"]
+    assert listed(press(at, "Show what matches now")) == ["A 2", "A 1"]
+
+
+def test_another_filter_or_page_shows_what_matches_now(office):
+    ids = [office.sent(f"A {number}", Behaviour.REFUSE_SERIES) for number in range(2)]
+    office.correct(ids[0])
+    at = press(tick(visit(status="Failed"), 1), "Retry 1 selected")
+    assert listed(at) == ["A 1", "A 0"]
+    at.session_state["q"] = "A"
+    at.run()
+    assert listed(at) == ["A 1"]
+
+
+def test_the_last_row_of_a_filter_stays_too(office):
+    first = office.sent("A 1", Behaviour.REFUSE_SERIES)
+    office.correct(first)
+    at = press(tick(visit(status="Failed"), 0), "Retry 1 selected")
+    assert listed(at) == ["A 1"]
+    assert "Nothing matches these filters" not in texts(at)
 
 
 # Back from a declaration ----------------------------------------------------------------------------------------------

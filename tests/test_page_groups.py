@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts.say import plain
 from tests.office import Office
+from tests.test_page_doubts import looked_up, mark
 from tests.test_page_invoices import FRAME, labels, listed, office, press, texts, visit
 from toc_sync import wording_groups as words
 from toc_sync.model import Fixer, Status
@@ -103,7 +104,7 @@ def test_all_doubts_of_a_group_are_sent_again_after_one_look(office):
     for invoice_id in ids:
         at = office.runtime.invoice_detail(invoice_id).row.last_attempt_at - timedelta(minutes=20)
         office.age(invoice_id, last_attempt_at=at)
-    page = press(overview(), "Not in TOC Online…")
+    page = looked_up(mark(press(overview(), "Not in TOC Online…"), 0, 1))
     press(page, "Send 2 again")
     assert [office.state(each).status for each in ids] == [Status.QUEUED] * 2
     assert "What went wrong" not in texts(page)

@@ -232,7 +232,7 @@ def test_send_again_is_locked_while_toc_online_may_still_be_working_and_then_sen
     tried_at = office.runtime.invoice_detail(doubtful).row.last_attempt_at
     office.age(doubtful, last_attempt_at=tried_at - timedelta(minutes=11))
     at.run()
-    assert at.radio(key=f"reason_{doubtful}").value == wording.LOOKED_UP
+    at.radio(key=f"reason_{doubtful}").set_value(wording.LOOKED_UP).run()
     at.button(key=f"again_{doubtful}").click().run()
     assert office.state(doubtful).on_its_way
     assert office.runtime.invoice_detail(doubtful).actions[0].reason == wording.LOOKED_UP

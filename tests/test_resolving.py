@@ -27,7 +27,7 @@ from toc_sync import outbox, policy, resolving, status, wording, wording_doubt
 from toc_sync.database import reading, writing
 from toc_sync.model import Claim, ErrorKind, Result, Status, Trigger, UnknownInvoice, Verdict
 from toc_sync.tables import sync_records
-from toc_sync.views import InvoiceFilter, Refused, SendAgainPreview
+from toc_sync.views import InvoiceFilter, SendAgainPreview
 from toc_sync.views_health import Overview
 from toc_sync.worker import Worker
 
@@ -89,25 +89,35 @@ def test_the_preview_foretells_what_is_sent_again_and_why_the_rest_is_refused(de
     desk.change_invoice(found, api_response=SUCCESS)
     ids = [euros, dollars, *failures, fresh, cancelled, found, 4711]
     foretold = preview(desk, [*ids, euros])
-    assert (foretold.invoice_ids, foretold.asked) == ((euros, dollars), len(ids))
+    assert (foretold.invoice_ids, len(foretold.lines)) == ((euros, dollars), len(ids))
     assert foretold.amounts == {"EUR": Decimal("123.00"), "USD": Decimal("123.00")}
-    number = {invoice_id: desk.record(invoice_id)["invoice_number"] for invoice_id in ids if invoice_id != 4711}
     until = desk.record(fresh)["last_attempt_at"] + policy.SEND_AGAIN_AFTER
-    refused = {each.why: each for each in foretold.refused}
-    assert refused == {
-        why: Refused(why=why, count=count, names=names)
-        for why, count, names in (
-            ("It is not in doubt any more: failed.", 4, tuple(number[one] for one in failures[:3])),
-            (wording.refused_still_working(until), 1, (number[fresh],)),
-            ("The invoice was cancelled in billing, so it is not sent.", 1, (number[cancelled],)),
-            ("It is already in TOC Online. Nothing was sent.", 1, (number[found],)),
-            ("Invoice 4711 does not exist.", 1, ("Invoice 4711",)),
-        )
+    refused = {line.invoice_id: line.why_not for line in foretold.lines if line.why_not}
+    assert refused == dict.fromkeys(failures, "It is not in doubt any more: failed.") | {
+        fresh: wording.refused_still_working(until),
+        cancelled: "The invoice was cancelled in billing, so it is not sent.",
+        found: "It is already in TOC Online. Nothing was sent.",
+        4711: "Invoice 4711 does not exist.",
     }
     results = resolve_many(desk, ids)
     assert [result.invoice_id for result in results if result.done] == [euros, dollars]
-    assert {result.message for result in results if not result.done} == set(refused)
+    assert {result.message for result in results if not result.done} == set(refused.values())
     assert desk.record(found)["status"] == Status.SYNCED
+
+
+def test_the_preview_says_by_what_an_invoice_is_found(desk: Desk) -> None:
+    invoice_id = in_doubt(desk)
+    record = desk.record(invoice_id)
+    (line,) = preview(desk, [invoice_id]).lines
+    assert (line.name, line.payer, line.invoice_date, line.total_amount, line.currency_code) == tuple(
+        record[name] for name in ("invoice_number", "payer", "invoice_date", "total_amount", "currency_code")
+    )
+
+
+def test_a_part_of_the_preview_is_about_that_part_only(desk: Desk) -> None:
+    one, other, refused = in_doubt(desk), in_doubt(desk), failed(desk)
+    part = preview(desk, [one, other, refused]).only([other, refused])
+    assert (part.invoice_ids, part.amounts) == ((other,), {"EUR": Decimal("123.00")})
 
 
 def test_the_preview_writes_nothing(desk: Desk) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -217,17 +218,43 @@ class Refused:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendAgainPreview:
-    """What "they are not there: send again" would do now: which would be sent, their amounts, and what is refused."""
+class DoubtLine:
+    """One invoice that somebody looks up: by what it is found, and why it may not be sent again (None: it may)."""
 
-    invoice_ids: tuple[int, ...]
-    amounts: Mapping[str, Decimal]
-    refused: tuple[Refused, ...]
+    invoice_id: int
+    name: str
+    payer: str | None
+    invoice_date: date | None
+    total_amount: Decimal
+    currency_code: str
+    why_not: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendAgainPreview:
+    """What "it is not there: send again" would do now to each of several invoices."""
+
+    lines: tuple[DoubtLine, ...]
 
     @property
-    def asked(self) -> int:
-        """How many invoices were asked about."""
-        return len(self.invoice_ids) + sum(refused.count for refused in self.refused)
+    def invoice_ids(self) -> tuple[int, ...]:
+        """Those that may be sent again."""
+        return tuple(line.invoice_id for line in self.lines if line.why_not is None)
+
+    def only(self, invoice_ids: Collection[int]) -> SendAgainPreview:
+        """Returns the same about these invoices only, without those that are refused."""
+        return SendAgainPreview(
+            lines=tuple(line for line in self.lines if line.why_not is None and line.invoice_id in invoice_ids)
+        )
+
+    @property
+    def amounts(self) -> dict[str, Decimal]:
+        """What those that may be sent again are worth, per currency."""
+        amounts: dict[str, Decimal] = defaultdict(Decimal)
+        for line in self.lines:
+            if line.why_not is None:
+                amounts[line.currency_code] += line.total_amount
+        return dict(amounts)
 
 
 @dataclass(frozen=True, kw_only=True)

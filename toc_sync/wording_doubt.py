@@ -12,6 +12,11 @@ from toc_sync.wording import FOR_LONG, STATUS_NAMES, clock_time, invoices, since
 
 OLD_DOUBTS = f"In doubt {FOR_LONG}"
 NEEDS_A_REASON = "Say how you know that it is not in TOC Online."
+LOOK_EACH_UP = (
+    "Look each of them up in TOC Online, and tick those that are not there. What is not ticked is left alone."
+)
+SENT_IF_TICKED = "Sent again if ticked"
+TWICE = "One that is there after all would be issued twice."
 REOPENED = "It is in doubt again. Look it up in TOC Online, then use Resolve."
 NOT_REOPENED_IN_BILLING = "The billing database refused to store that it is in doubt again, so nothing was changed."
 ANSWERED = "TOC Online itself answered that it has this invoice, so it cannot be reopened."
@@ -47,9 +52,11 @@ def retried_by_itself(at: datetime, now: datetime) -> str:
     return f"It will be retried by itself {f'at {clock_time(at)}' if at > now else 'in a moment'}."
 
 
-def may_be_sent_again(count: int, amounts: str, *, of: int) -> str:
+def may_be_sent_again(count: int, amounts: str) -> str:
     """Says how many of the chosen invoices "send again" would queue, and what they are worth."""
-    if not count:
-        return f"None of the {invoices(of)} can be sent again." if of > 1 else "It cannot be sent again."
-    among = f" of {invoices(of)}" if of > count else ""
-    return f"{f'{count:,}{among}' if among else invoices(count)} will be sent again, {amounts}."
+    return f"{invoices(count)} will be sent again, {amounts}."
+
+
+def first_of(count: int, of: int) -> str:
+    """Says that a list names only the first of many."""
+    return f"These are the first {count:,} of {invoices(of)}; the others come once these are done."

@@ -9,13 +9,12 @@ from pages.parts import batch_dialog, reads, resolve_many, say, teach
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_groups
 from toc_sync.model import Status
-from toc_sync.views import InvoiceFilter, InvoiceRow
+from toc_sync.views import InvoiceFilter
 from toc_sync.views_batches import Selection
 from toc_sync.views_groups import ErrorGroup
 
 INVOICES = "invoices.py"
 SHOWN_AT_MOST = 20
-RESOLVED_AT_ONCE = 500
 NOTE_LENGTH = 500
 SPARK = {
     "height": 36,
@@ -109,9 +108,9 @@ def _draw_verbs(group: ErrorGroup) -> None:
             "Not in TOC Online…",
             icon=":material/search_off:",
             key=f"not_there_{group.key}",
-            help="You looked them up, and none is there. You see first what would be sent again.",
+            help="You looked them up, and none is there. You get the list first.",
             on_click=_resolve,
-            args=(group.key,),
+            args=(group,),
         )
 
 
@@ -134,13 +133,11 @@ def _seen(group: ErrorGroup) -> str:
     return f" · {' · '.join(seen)}" if seen else ""
 
 
-def _rows(key: str, status: Status) -> list[InvoiceRow]:
-    return runtime.current().export_invoices(InvoiceFilter(error_group=key, statuses=(status,)))
-
-
 @say.safely
-def _resolve(key: str) -> None:
-    resolve_many.open_for(_rows(key, Status.IN_DOUBT)[:RESOLVED_AT_ONCE])
+def _resolve(group: ErrorGroup) -> None:
+    doubts = InvoiceFilter(error_group=group.key, statuses=(Status.IN_DOUBT,))
+    rows = runtime.current().export_invoices(doubts, at_most=resolve_many.AT_MOST)
+    resolve_many.open_for(rows, group.in_doubt)
 
 
 @say.safely

@@ -1,23 +1,32 @@
-"""Many doubts at once: "they are not in TOC Online". First what would happen, then one reason and one press for all.
+"""Many doubts at once: "they are not in TOC Online". A list to look up; what is ticked in it is sent again, nothing else.
 
-What it is about is fixed when it opens: whatever is ticked, drawn or refreshed meanwhile changes nothing.
+What it is about is fixed when it opens: whatever is ticked, drawn or refreshed meanwhile changes nothing. Nothing is
+ticked and no reason chosen beforehand: the statement that lets a legal document go out again is the person's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 from zlib import crc32
 
+import pandas as pd
 import streamlit as st
 
-from pages.parts import acts, reads, reason, say
+from pages.parts import acts, held, reads, reason, say
 from pages.parts.live import live
+from pages.parts.ticks import Ticks
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_doubt, wording_gate
-from toc_sync.views import InvoiceRow, Refused, SendAgainPreview
+from toc_sync.views import DoubtLine, InvoiceRow
 
-_ASKED, _ANSWER = "_not_there", "_not_there_answer"
+AT_MOST = 500
+"""How many invoices one list names: more cannot be looked up in one go."""
+
+_ASKED, _OF, _ANSWER = "_not_there", "_not_there_of", "_not_there_answer"
 _REASON = "many"
+
+ticks: Ticks[DoubtLine] = Ticks("not_there", lambda line: line.invoice_id)
 
 
 def button(rows: Sequence[InvoiceRow]) -> None:
@@ -27,16 +36,18 @@ def button(rows: Sequence[InvoiceRow]) -> None:
         icon=":material/search_off:",
         key="not_there_selected",
         disabled=not any(row.can_resolve for row in rows),
-        help="For invoices in doubt: you looked them up, and none is there. You see first what would be sent again.",
+        help="For invoices in doubt: you looked them up, and none is there. You get the list first.",
         on_click=open_for,
-        args=(rows,),
+        args=(rows, len(rows)),
     )
 
 
-def open_for(rows: Sequence[InvoiceRow]) -> None:
-    """Opens the dialog for these invoices (a callback)."""
-    st.session_state[_ASKED] = {row.invoice_id: acts.name_of(row) for row in rows}
+def open_for(rows: Sequence[InvoiceRow], of: int) -> NoReturn:
+    """Opens the dialog for the first of these invoices, which are some of `of` (a callback)."""
+    st.session_state[_ASKED] = {row.invoice_id: acts.name_of(row) for row in rows[:AT_MOST]}
+    st.session_state[_OF] = of
     st.session_state[_ANSWER] = None
+    ticks.clear()
     st.rerun()
 
 
@@ -48,9 +59,9 @@ def is_open() -> bool:
 def draw(*, on_sent: Callable[[], None]) -> None:
     """Draws the dialog; `on_sent` is called once something was sent again."""
 
-    @st.dialog("They are not in TOC Online", width="medium", icon=":material/search_off:", on_dismiss=_shut)
+    @st.dialog("They are not in TOC Online", width="large", icon=":material/search_off:", on_dismiss=_shut)
     def dialog() -> None:
-        live("not_there", lambda: _draw_preview(st.session_state.get(_ASKED) or {}, on_sent))
+        live("not_there", lambda: _draw_list(st.session_state.get(_ASKED) or {}, on_sent))
 
     dialog()
 
@@ -59,15 +70,18 @@ def _shut() -> None:
     st.session_state[_ASKED] = None
 
 
-def _draw_preview(names: Mapping[int, str], on_sent: Callable[[], None]) -> None:
+def _draw_list(names: Mapping[int, str], on_sent: Callable[[], None]) -> None:
     preview = runtime.current().preview_send_again(names)
-    ids = preview.invoice_ids
-    sentence = wording_doubt.may_be_sent_again(len(ids), wording.amounts(preview.amounts), of=preview.asked)
-    st.subheader(say.plain(sentence), anchor=False)
-    _draw_refused(preview)
+    st.markdown(say.plain(wording_doubt.LOOK_EACH_UP))
+    if (of := st.session_state.get(_OF, 0)) > len(names):
+        st.caption(say.plain(wording_doubt.first_of(len(names), of)))
+    ticks.table(preview.lines, _as_frame(preview.lines), _columns(), alt="Doubts to look up")
+    marked = preview.only([line.invoice_id for line in ticks.ticked()])
+    ids = marked.invoice_ids
     if ids:
-        st.warning("Sending one again that is there would issue it twice.", icon=":material/warning:")
-        reason.ask(_REASON)
+        sentence = wording_doubt.may_be_sent_again(len(ids), wording.amounts(marked.amounts))
+        st.warning(say.plain(f"{sentence} {wording_doubt.TWICE}"), icon=":material/warning:")
+    reason.ask(_REASON)
     st.button(
         f"Send {len(ids):,} again",
         type="primary",
@@ -82,20 +96,32 @@ def _draw_preview(names: Mapping[int, str], on_sent: Callable[[], None]) -> None
         st.error(say.plain(answer), icon=":material/error:")
 
 
-def _draw_refused(preview: SendAgainPreview) -> None:
-    if preview.refused:
-        count = sum(refused.count for refused in preview.refused)
-        st.markdown(f"{count:,} refused:\n" + "\n".join(_line(refused) for refused in preview.refused))
+def _as_frame(lines: Sequence[DoubtLine]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "number": [line.name for line in lines],
+            "payer": [line.payer for line in lines],
+            "date": [line.invoice_date for line in lines],
+            "total": [wording.money(line.total_amount, line.currency_code) for line in lines],
+            "next": [line.why_not or wording_doubt.SENT_IF_TICKED for line in lines],
+        }
+    )
 
 
-def _line(refused: Refused) -> str:
-    more = refused.count - len(refused.names)
-    named = ", ".join(refused.names) + (f" and {more:,} more" if more else "")
-    return f"- **{refused.count:,}**: {say.plain(refused.why)} ({say.plain(named)})"
+def _columns() -> dict[str, Any]:
+    column = st.column_config
+    return {
+        "number": column.TextColumn("Number"),
+        "payer": column.TextColumn("Payer"),
+        "date": column.DateColumn("Date", format="D MMM YYYY"),
+        "total": column.TextColumn("Total", alignment="right"),
+        "next": column.TextColumn("What happens"),
+    }
 
 
 @say.safely
 def _send(names: Mapping[int, str], on_sent: Callable[[], None]) -> None:
+    held.hold()
     results = runtime.current().resolve_many_send_again(names, actor=actor(), reason=reason.given(_REASON))
     if not any(result.done for result in results):
         st.session_state[_ANSWER] = results[0].message

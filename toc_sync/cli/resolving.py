@@ -10,6 +10,8 @@ from toc_sync import runtime, wording
 from toc_sync.cli.common import ID_ARGUMENTS, REFUSED, InvoiceId, actor
 from toc_sync.model import Result
 
+NAMED_AT_MOST = 3
+
 
 @click.command(context_settings=ID_ARGUMENTS)
 @click.argument("ids", nargs=-1, required=True, type=InvoiceId(), metavar="ID...")
@@ -61,13 +63,17 @@ def _foretell(ids: Sequence[int]) -> int:
     preview = runtime.current().preview_send_again(ids)
     for invoice_id in preview.invoice_ids:
         click.echo(f"{invoice_id} would be queued")
-    for refused in preview.refused:
-        more = f" and {refused.count - len(refused.names)} more" if refused.count > len(refused.names) else ""
-        click.echo(f"{refused.count:,} refused: {refused.why} ({', '.join(refused.names)}{more})")
+    refused: dict[str, list[str]] = {}
+    for line in preview.lines:
+        if line.why_not:
+            refused.setdefault(line.why_not, []).append(line.name)
+    for why, names in refused.items():
+        more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+        click.echo(f"{len(names):,} refused: {why} ({', '.join(names[:NAMED_AT_MOST])}{more})")
     queued = len(preview.invoice_ids)
     amounts = wording.amounts(preview.amounts)
-    click.echo(f"{wording.invoices(queued)} would be queued, {amounts}, {preview.asked - queued:,} refused.")
-    return REFUSED if preview.refused else 0
+    click.echo(f"{wording.invoices(queued)} would be queued, {amounts}, {len(preview.lines) - queued:,} refused.")
+    return REFUSED if refused else 0
 
 
 def _say(results: Sequence[Result]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -16,33 +15,41 @@ from toc_sync.model import Invoice, Refusal
 from toc_sync.outbox import adopted_record, why_not_send_again
 from toc_sync.tables import issued_client_invoices as invoices
 from toc_sync.tables import sync_records as records
-from toc_sync.views import Refused, SendAgainPreview
+from toc_sync.views import DoubtLine, SendAgainPreview
 
-NAMED_AT_MOST = 3
 READ_AT_ONCE = 500
+_NOTHING = Decimal(0)
 
 
 def preview_send_again(
     conn: Connection, invoice_ids: Iterable[int], refusals: Sequence[Refusal], *, now: datetime
 ) -> SendAgainPreview:
-    """Returns which of these invoices "send again" would queue, what they are worth, and why the others are refused."""
-    allowed: list[int] = []
-    amounts: dict[str, Decimal] = defaultdict(Decimal)
-    refused: dict[str, list[str]] = defaultdict(list)
-    for invoice_id, record, invoice in _read(conn, sorted(set(invoice_ids)), refusals, now):
-        if record is None:
-            refused[wording.unknown_invoice(invoice_id)].append(_name_of(record, invoice_id))
-        elif why_not := why_not_send_again(record, invoice, now=now):
-            refused[why_not].append(_name_of(record, invoice_id))
-        else:
-            allowed.append(invoice_id)
-            amounts[record["currency_code"]] += record["total_amount"]
+    """Returns what "send again" would do to each of these invoices, in the order of their ids."""
+    asked = sorted(set(invoice_ids))
     return SendAgainPreview(
-        invoice_ids=tuple(allowed),
-        amounts=dict(amounts),
-        refused=tuple(
-            Refused(why=why, count=len(names), names=tuple(names[:NAMED_AT_MOST])) for why, names in refused.items()
-        ),
+        lines=tuple(
+            _line(invoice_id, record, _why_not(invoice_id, record, invoice, now))
+            for invoice_id, record, invoice in _read(conn, asked, refusals, now)
+        )
+    )
+
+
+def _why_not(invoice_id: int, record: Mapping[Any, Any] | None, invoice: Invoice | None, now: datetime) -> str | None:
+    if record is None:
+        return wording.unknown_invoice(invoice_id)
+    return why_not_send_again(record, invoice, now=now)
+
+
+def _line(invoice_id: int, record: Mapping[Any, Any] | None, why_not: str | None) -> DoubtLine:
+    found = record or {}
+    return DoubtLine(
+        invoice_id=invoice_id,
+        name=found.get("invoice_number") or f"Invoice {invoice_id}",
+        payer=found.get("payer"),
+        invoice_date=found.get("invoice_date"),
+        total_amount=found.get("total_amount", _NOTHING),
+        currency_code=found.get("currency_code", ""),
+        why_not=why_not,
     )
 
 
@@ -60,7 +67,3 @@ def _read(
             invoice = there.get(invoice_id)
             record = known.get(invoice_id) or (adopted_record(invoice, refusals, now=now) if invoice else None)
             yield invoice_id, record, invoice
-
-
-def _name_of(record: Mapping[Any, Any] | None, invoice_id: int) -> str:
-    return (record["invoice_number"] if record else None) or f"Invoice {invoice_id}"
