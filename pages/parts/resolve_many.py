@@ -23,6 +23,9 @@ from toc_sync.views import DoubtLine, InvoiceRow
 AT_MOST = 500
 """How many invoices one list names: more cannot be looked up in one go."""
 
+IN_SIGHT = 8
+"""So many of them are seen at once: the button below the list stays in reach."""
+
 _ASKED, _OF, _ANSWER = "_not_there", "_not_there_of", "_not_there_answer"
 _REASON = "many"
 
@@ -75,7 +78,7 @@ def _draw_list(names: Mapping[int, str], on_sent: Callable[[], None]) -> None:
     st.markdown(say.plain(wording_doubt.LOOK_EACH_UP))
     if (of := st.session_state.get(_OF, 0)) > len(names):
         st.caption(say.plain(wording_doubt.first_of(len(names), of)))
-    ticks.table(preview.lines, _as_frame(preview.lines), _columns(), alt="Doubts to look up")
+    ticks.table(preview.lines, _as_frame(preview.lines), _columns(), alt="Doubts to look up", rows_in_sight=IN_SIGHT)
     marked = preview.only([line.invoice_id for line in ticks.ticked()])
     ids = marked.invoice_ids
     if ids:

@@ -28,15 +28,17 @@ class Ticks(Generic[Row]):
         """Returns the ticked rows as they were last drawn, also those that have moved off the page."""
         return tuple(self._rows().values())
 
-    def table(self, rows: Sequence[Row], frame: pd.DataFrame, columns: dict[str, Any], *, alt: str) -> None:
-        """Draws `rows`, whose cells are in `frame`, as a table whose rows can be ticked."""
+    def table(
+        self, rows: Sequence[Row], frame: pd.DataFrame, columns: dict[str, Any], *, alt: str, rows_in_sight: int = 1_000
+    ) -> None:
+        """Draws `rows`, whose cells are in `frame`, as a table whose rows can be ticked; beyond those in sight it scrolls."""
         key = self.table_key(rows)
         event = st.dataframe(
             frame,
             key=key,
             column_config=columns,
             hide_index=True,
-            height=ROW_PX * (len(rows) + 1) + 3,
+            height=ROW_PX * (min(len(rows), rows_in_sight) + 1) + 3,
             row_height=ROW_PX,
             placeholder="",
             selection_mode="multi-row",
