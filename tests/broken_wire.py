@@ -13,6 +13,7 @@ import selectors
 import socket
 import threading
 from dataclasses import dataclass
+from enum import Enum
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,13 @@ from sqlalchemy import URL, make_url
 
 _PROCESS_NUMBER = re.compile(rb"(?<=K\x00\x00\x00\x0c).{4}(?=.{4}Z)", re.DOTALL)
 _MADE_UP = b"\x7f\xff\xff\xff"
+
+
+class Unnoticed(Enum):
+    """Who does not notice that the wire was cut: that end stays open, and nothing is heard there any more."""
+
+    BY_SERVER = "by the server"
+    BY_BOTH = "by both"
 
 
 class BrokenWire:
@@ -32,6 +40,7 @@ class BrokenWire:
         self._cuts: list[_Cut] = []
         self._is_pooler = False
         self.cut = threading.Event()
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -41,6 +50,7 @@ class BrokenWire:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._listener.close()
+        self._ended.set()
 
     @property
     def url(self) -> str:
@@ -49,13 +59,16 @@ class BrokenWire:
         through = self._target.set(host="127.0.0.1", port=self._listener.getsockname()[1], query=query)
         return through.update_query_dict({"sslmode": "disable"}).render_as_string(hide_password=False)
 
-    def cut_at(self, word: bytes, *, answered: bool, skip: int = 0, after: bytes = b"") -> None:
+    def cut_at(
+        self, word: bytes, *, answered: bool, skip: int = 0, after: bytes = b"", unnoticed: Unnoticed | None = None
+    ) -> None:
         """Cuts the wire at the next `word` but `skip`: before it arrives, or after the server has answered it.
 
-        With `after`, only in a transaction in which that was said before.
+        With `after`, only in a transaction in which that was said before. What is `unnoticed` by one side, or by both,
+        leaves its end open and silent.
         """
         with self._lock:
-            self._cuts.append(_Cut(word=word, answered=answered, skip=skip, after=after))
+            self._cuts.append(_Cut(word=word, answered=answered, skip=skip, after=after, unnoticed=unnoticed))
 
     @property
     def cuts_left(self) -> int:
@@ -95,27 +108,31 @@ class BrokenWire:
         said = client.recv(65_536)
         if self._is_pooler:
             said = said.replace(b"LISTEN toc_sync_queued", b"LISTEN toc_sync_nobody")
-        answered = self._is_to_be_cut(said, transaction)
+        cut = self._take_cut(said, transaction)
         transaction += said
         if b"COMMIT" in said or b"ROLLBACK" in said:
             transaction.clear()
-        if answered is None:
+        if cut is None:
             server.sendall(said)
             return bool(said)
-        if answered:
+        if cut.answered:
             server.sendall(said)
             server.recv(65_536)
         self.cut.set()
+        if cut.unnoticed is Unnoticed.BY_SERVER:
+            client.close()
+        if cut.unnoticed:
+            self._ended.wait()
         return False
 
-    def _is_to_be_cut(self, said: bytes, transaction: bytearray) -> bool | None:
+    def _take_cut(self, said: bytes, transaction: bytearray) -> _Cut | None:
         with self._lock:
             if not self._cuts or self._cuts[0].word not in said or self._cuts[0].after not in transaction:
                 return None
             if self._cuts[0].skip:
                 self._cuts[0].skip -= 1
                 return None
-            return self._cuts.pop(0).answered
+            return self._cuts.pop(0)
 
 
 @dataclass(kw_only=True)
@@ -124,6 +141,7 @@ class _Cut:
     answered: bool
     skip: int
     after: bytes
+    unnoticed: Unnoticed | None
 
 
 def _connect(target: URL) -> socket.socket:

@@ -14,6 +14,7 @@ from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.model import DatabaseUnavailable, GateState, NoReply, Outcome, Reply, SettingsError
 from toc_sync.opening import naming_the_database
+from toc_sync.patience import PERSON, SET_UP
 from toc_sync.runtime import Runtime, connect
 from toc_sync.settings import Settings
 from toc_sync.views import Proof
@@ -30,7 +31,7 @@ class Finding:
 
 def init_database(settings: Settings) -> bool:
     """Creates our own tables, and the billing tables where the database has none; returns whether it made those."""
-    with naming_the_database(), writing(connect(settings).engine) as conn:
+    with naming_the_database(), writing(connect(settings).engine, SET_UP) as conn:
         return installation.prepare(conn, may_create_billing=True)
 
 
@@ -39,7 +40,7 @@ def seed(settings: Settings, *, invoices: int) -> None:
     if not settings.uses_sandbox:
         raise SettingsError("TOC_FUNCTION_URL: sample invoices belong to the sandbox only, but a function is set.")
     runtime = connect(settings)
-    with naming_the_database(), writing(runtime.engine) as conn:
+    with naming_the_database(), writing(runtime.engine, SET_UP) as conn:
         installation.prepare(conn, may_create_billing=True)
         if refusal := installation.why_no_samples(conn):
             raise SettingsError(refusal)
@@ -52,8 +53,10 @@ def accept_function(settings: Settings, *, actor: str) -> str:
     if runtime.function.url is None:
         raise SettingsError("TOC_FUNCTION_URL: no function is set, so there is none to accept.")
     host = installation.host_of(runtime.function.url)
-    with naming_the_database(), writing(runtime.engine) as conn:
+    with naming_the_database(), writing(runtime.engine, SET_UP) as conn:
         installation.prepare(conn, may_create_billing=False)
+    with naming_the_database(), writing(runtime.engine, PERSON) as conn:
+        now = current_time(conn)
         installation.set_marker(conn, installation.FUNCTION_HOST, host)
         installation.check_environment(conn, function_url=runtime.function.url)
         outbox.log_action(
@@ -64,7 +67,7 @@ def accept_function(settings: Settings, *, actor: str) -> str:
             reason=None,
             done=True,
             result=f"The function at {host} is accepted.",
-            now=current_time(conn),
+            now=now,
         )
     return host
 
@@ -130,7 +133,7 @@ def _check_signals(runtime: Runtime) -> Finding:
 
 def _check_gate(runtime: Runtime, *, works: bool, actor: str) -> Finding:
     if works:
-        with writing(runtime.engine) as conn:
+        with writing(runtime.engine, PERSON) as conn:
             if outbox.open_after_check(conn, actor=actor, now=queueing_time(conn)):
                 return Finding(subject="gate", good=True, sentence="It had closed by itself and is open again.")
     with reading(runtime.engine) as conn:

@@ -19,10 +19,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from toc_sync.bounded import CONNECT_TIMEOUT_S, OF_THE_LINE, PING_S, BoundedConnection, limit_session
+from toc_sync.patience import PROGRAM, Patience
 from toc_sync.tables import OUR_SCHEMA
 
 BUSY_TIMEOUT_MS = 10_000
-CONNECT_TIMEOUT_S = 10
 TRUSTED_FOR_S = 1.0
 """How long a connection that was given back is taken to be alive without asking."""
 
@@ -73,15 +74,22 @@ def _open_postgresql(url: str, pool_size: int) -> Engine:
         json_deserializer=tolerant_loads,
         connect_args={
             "prepare_threshold": None,  # see keep_statements
-            "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "toc_sync",
+            **OF_THE_LINE,
         },
     )
+    event.listen(engine, "do_connect", _connect_bounded)
     event.listen(engine, "connect", _note_directness)
     event.listen(engine, "checkin", _note_rest)
     event.listen(engine, "checkout", partial(_ping_after_rest, engine.dialect))
     event.listen(engine, "handle_error", _replace_forgetful)
     return engine.execution_options(toc_turns=Turns(seats=Semaphore(WRITERS_AT_ONCE), wait_s=PATIENCE_S, needed=False))
+
+
+def _connect_bounded(
+    _dialect: Dialect, _record: ConnectionPoolEntry, args: list[Any], parameters: dict[str, Any]
+) -> BoundedConnection:
+    return BoundedConnection.connect(*args, **parameters)
 
 
 def _note_directness(connection: psycopg.Connection, record: ConnectionPoolEntry) -> None:
@@ -90,6 +98,20 @@ def _note_directness(connection: psycopg.Connection, record: ConnectionPoolEntry
     found = connection.execute("SELECT pg_backend_pid()").fetchone()
     connection.rollback()
     record.info[_IS_DIRECT] = found == (told,)
+    if record.info[_IS_DIRECT]:
+        limit_session(connection)
+
+
+def is_direct(conn: Connection) -> bool:
+    """Tells whether the server itself is at the other end, so that what is set for the session stays."""
+    return bool(conn.info.get(_IS_DIRECT))
+
+
+def be_patient(conn: Connection, patience: Patience, until: float | None) -> None:
+    """Says how long the answers of the next transaction are waited for; `until` on the monotonic clock, or None."""
+    driver = conn.connection.driver_connection
+    if isinstance(driver, BoundedConnection):
+        driver.be_patient(patience, until)
 
 
 def keep_statements(conn: Connection, keeps: bool) -> None:
@@ -97,7 +119,7 @@ def keep_statements(conn: Connection, keeps: bool) -> None:
 
     A transaction pooler hands each transaction another connection, on which nothing was prepared: never through one.
     """
-    if conn.info.get(_IS_DIRECT):
+    if is_direct(conn):
         driver = conn.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         driver.prepare_threshold = PREPARED_AFTER if keeps else None
@@ -115,12 +137,15 @@ def _note_rest(_connection: object, record: ConnectionPoolEntry) -> None:
 
 def _ping_after_rest(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _fairy: object) -> None:
     """Replaces a connection that broke while it rested; asking each time would cost a round trip per transaction."""
+    connection.be_patient(PROGRAM, None)  # whatever the last one was
     if time.monotonic() - record.info.get("rests_since", math.inf) < TRUSTED_FOR_S:
         return
     try:
+        connection.be_patient(PROGRAM, time.monotonic() + PING_S)
         dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:
         raise InvalidatePoolError from error
+    connection.be_patient(PROGRAM, None)
 
 
 def _open_sqlite(url: str, pool_size: int) -> Engine:
@@ -128,7 +153,12 @@ def _open_sqlite(url: str, pool_size: int) -> Engine:
     if file and file != ":memory:":
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=20, json_serializer=_dumps, json_deserializer=tolerant_loads
+        url,
+        pool_size=pool_size,
+        max_overflow=20,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        json_serializer=_dumps,
+        json_deserializer=tolerant_loads,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -160,7 +190,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(conn: Connection) -> None:
-    conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("toc_write") else "BEGIN")
+    options = conn.get_execution_options()
+    if (wait_s := options.get("toc_busy_s")) is not None:
+        driver = conn.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute(f"PRAGMA busy_timeout={min(BUSY_TIMEOUT_MS, int(1000 * wait_s))}")
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if options.get("toc_write") else "BEGIN")
 
 
 def _md5(value: str | bytes | None) -> str | None:

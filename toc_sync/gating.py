@@ -35,6 +35,8 @@ class Gate:
     log_id: int | None = None
     database_changed: bool = False
     """The database has another identity than the one a person last saw."""
+    is_wished: bool = False
+    """Somebody paused beside the row, which was locked; it does not say so itself yet."""
 
     @property
     def is_open(self) -> bool:

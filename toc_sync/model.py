@@ -304,7 +304,15 @@ class InvalidInvoice(TocSyncError, ValueError):
 
 
 class DatabaseUnavailable(TocSyncError):
-    """The database did not answer."""
+    """The database did not answer; the transaction that was open left no trace."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Somebody else holds what was needed, longer than was waited; nothing was changed."""
+
+
+class CommitUncertain(DatabaseUnavailable):
+    """The database did not confirm a commit: nobody knows whether it happened."""
 
 
 def parse_invoice_id(value: object) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from toc_sync.engines import open_engine
-from toc_sync.model import DatabaseUnavailable, Refusal, SettingsError
+from toc_sync.model import DatabaseBusy, DatabaseUnavailable, Refusal, SettingsError
 from toc_sync.refusals import parse_refusals, shipped_refusals
 from toc_sync.settings import Settings
 
@@ -45,6 +45,8 @@ def naming_the_database() -> Iterator[None]:
     """Raises SettingsError, which names the variable, where the database does not answer or refuses its first use."""
     try:
         yield
+    except DatabaseBusy:
+        raise
     except DatabaseUnavailable as error:
         raise SettingsError(f"DATABASE_URL: the database does not answer ({_reason(error.__cause__)}).") from error
     except DBAPIError as error:

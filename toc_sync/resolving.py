@@ -16,6 +16,7 @@ from toc_sync import billing, outbox
 from toc_sync.answer import clean_text
 from toc_sync.database import queueing_time, writing
 from toc_sync.model import Invoice, Refusal, Result, UnknownInvoice
+from toc_sync.patience import PERSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def reopen(engine: Engine, invoice_id: int, refusals: Sequence[Refusal], *, acto
 
 @contextmanager
 def _one(engine: Engine, invoice_id: int, refusals: Sequence[Refusal]) -> Iterator[_Desk]:
-    with writing(engine) as conn:
+    with writing(engine, PERSON) as conn:
         now = queueing_time(conn)
         invoice = billing.read_invoice(conn, invoice_id)
         if invoice:

@@ -29,6 +29,7 @@ from toc_sync.model import (
 )
 from toc_sync.new_invoice import parse_payload
 from toc_sync.opening import load_refusals, naming_the_database, open_database
+from toc_sync.patience import SET_UP
 from toc_sync.reads import Reads
 from toc_sync.sandbox import Behaviour
 from toc_sync.settings import Settings, load_settings
@@ -279,7 +280,7 @@ def open_runtime(settings: Settings) -> Runtime:
     An embedded database that did not exist yet is created, with sample data where the sandbox takes TOC Online's place.
     """
     runtime = connect(settings)
-    with naming_the_database(), writing(runtime.engine) as conn:
+    with naming_the_database(), writing(runtime.engine, SET_UP) as conn:
         is_new = installation.prepare(conn, may_create_billing=settings.database_url is None)
         installation.check_environment(conn, function_url=runtime.function.url)
         outbox.know_database(conn)

@@ -37,6 +37,7 @@ from toc_sync.model import (
     Verdict,
 )
 from toc_sync.new_invoice import NewInvoice
+from toc_sync.patience import PERSON, PROGRAM, Patience
 
 SEND_WITHIN_S = 5.0
 """A claim older than this is not sent any more: a frozen thread must not wake up and send."""
@@ -88,7 +89,7 @@ def create_invoice(
 
     A `token` that made an invoice before returns that one: a double click creates one invoice. Raises InvalidInvoice.
     """
-    with writing(engine) as conn:
+    with writing(engine, PERSON) as conn:
         now = queueing_time(conn)
         if token and (earlier := _made_before(conn, token, now)) is not None:
             return earlier
@@ -128,7 +129,7 @@ def request_send(
 
     With `only_if_changed` a refused invoice that nobody corrected needs confirmation first.
     """
-    with writing(engine) as conn:
+    with writing(engine, PERSON) as conn:
         now = queueing_time(conn)
         invoice = _existing(conn, invoice_id)
         outbox.adopt(conn, invoice, outbox.known_refusals(conn, rules.refusals, for_share=True), now=now)
@@ -196,9 +197,9 @@ def _current_status(sender: Sender, invoice_id: int) -> Status:
         return outbox.current_status(conn, invoice_id)
 
 
-def mind_gate(engine: Engine) -> None:
-    """Closes or opens the gate as the last answers demand; all workers hear of it."""
-    with writing(engine) as conn:
+def mind_gate(engine: Engine, patience: Patience = PROGRAM) -> None:
+    """Closes or opens the gate as the last answers demand, or as somebody wished beside it; all workers hear of it."""
+    with writing(engine, patience) as conn:
         before = outbox.read_gate(conn)
         gate = outbox.mind_gate(conn, now=queueing_time(conn))
     if gate.cause is not before.cause:

@@ -17,6 +17,7 @@ from toc_sync import outbox, sync
 from toc_sync.adopting import Adoption, group_older
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import VERSION, GateState, Refusal
+from toc_sync.patience import UPKEEP
 
 SWEEP_EVERY_S = 5.0
 ANNOUNCE_EVERY_S = 5.0
@@ -108,11 +109,11 @@ class Upkeep:
         return swept.changed
 
     def _mind_gate(self) -> None:
-        """Notices a good answer that came after the gate had closed."""
+        """Notices a good answer that came after the gate had closed, and a pause that stands beside it."""
         with reading(self._engine) as conn:
-            closed = outbox.read_gate(conn).state is GateState.CLOSED
-        if closed:
-            sync.mind_gate(self._engine)
+            gate = outbox.read_gate(conn)
+        if gate.state is GateState.CLOSED or gate.is_wished:
+            sync.mind_gate(self._engine, UPKEEP)
             self._wake()
 
     def _known(self, conn: Connection) -> tuple[Refusal, ...]:

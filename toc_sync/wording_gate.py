@@ -17,6 +17,14 @@ GATE_REASONS = {
 PAUSE_NEEDS_A_REASON = "Say why, so that others know when to resume."
 NO_INTERVAL = "Name an interval in the past: --since must lie before --until, and --until not in the future."
 PAUSED_NOW = "Nothing is sent from now on. What is on its way is awaited."
+PAUSED_BESIDE = (
+    "Nothing is sent from now on, on any machine. What is on its way is awaited. (Somebody else holds the database's"
+    " lock: the pause stands beside it, and is entered as soon as the lock is free.)"
+)
+NOT_PAUSED = (
+    "The sending was NOT stopped, as far as is known: the database, which tells all machines, could not be told."
+    " Try again; if it must stop now, stop the programs that send."
+)
 RESUMED_NOW = "Sending goes on."
 ALREADY_OPEN = "Sending is not stopped."
 LOOK_BEFORE_RESUMING = (

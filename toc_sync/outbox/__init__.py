@@ -17,7 +17,7 @@ from toc_sync.outbox.batches import advance, any_open_batch, cancel_batch, start
 from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
-from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume
+from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume, wish_pause
 from toc_sync.outbox.groups import group_older, has_ungrouped, note_on_group
 from toc_sync.outbox.observe import find_observable, observe_recent, survey, sweep
 from toc_sync.outbox.onlookers import look, look_away
@@ -38,6 +38,7 @@ from toc_sync.outbox.teaching import (
 from toc_sync.outbox.turns import Turns, caution_about
 from toc_sync.outbox.unclear import Unclear, unclear_after, unclear_one
 from toc_sync.outbox.waiting import find_obstacle, read_obstacle
+from toc_sync.outbox.wishes import Wish, write_file
 
 __all__ = [
     "Dropped",
@@ -46,6 +47,7 @@ __all__ = [
     "Settled",
     "Turns",
     "Unclear",
+    "Wish",
     "adopt",
     "adopted_record",
     "advance",
@@ -103,8 +105,10 @@ __all__ = [
     "undo_taught",
     "used_token",
     "why_not_send_again",
+    "wish_pause",
     "withdraw",
     "withdraw_refusal",
     "write_adopted",
+    "write_file",
     "write_taught",
 ]

@@ -1,22 +1,26 @@
 """The gate: whether invoices may leave, shared by all machines through one row, and the log of its closings.
 
 It decides about sending only: no record and no attempt changes here. Its row is locked in transactions of its own, so
-that a machine that freezes while it holds the lock stops nobody else's bookkeeping.
+that a machine that freezes while it holds the lock stops nobody else's bookkeeping; a pause that does not get the lock
+is wished for beside it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, literal, select
+from sqlalchemy import Connection, RowMapping, Select, func, literal, select, true
 
 from toc_sync import wording_gate
 from toc_sync.database import is_postgresql
 from toc_sync.gating import DOWN_AFTER, Answer, Gate, next_cause, next_probe
 from toc_sync.model import ErrorKind, GateCause, GateState, Outcome
+from toc_sync.outbox import wishes
 from toc_sync.outbox.actions import log_action
-from toc_sync.tables import OUR_SCHEMA, gate_log
+from toc_sync.outbox.wishes import Wish
+from toc_sync.tables import OUR_SCHEMA, gate_log, gate_wishes
 from toc_sync.tables import gate as gate_table
 from toc_sync.tables import sync_attempts as attempts
 
@@ -28,12 +32,13 @@ _LOOKED_AT = 10 * DOWN_AFTER
 
 def read_gate(conn: Connection) -> Gate:
     """Returns the gate as it is now; on PostgreSQL also whether this is still the database it was."""
-    return _as_gate(conn.execute(_query(conn)).mappings().one())
+    row = conn.execute(_query(conn)).mappings().one()
+    return _with_wish(_as_gate(row), wishes.wish_of(conn, row))
 
 
 def mind_gate(conn: Connection, *, now: datetime) -> Gate:
     """Closes or opens the gate as the answers since its last change demand, and returns it as it is then."""
-    gate = _lock_gate(conn)
+    gate = _lock_gate(conn, now)
     cause = next_cause(gate, _answers_since(conn, gate.since))
     if cause is gate.cause:
         return gate
@@ -62,7 +67,7 @@ def win_probe(conn: Connection, *, now: datetime) -> Gate | None:
 
 def pause(conn: Connection, *, actor: str, reason: str, now: datetime) -> str | None:
     """Stops the sending until somebody resumes it; returns why not, if it is paused already."""
-    gate = _lock_gate(conn)
+    gate = _lock_gate(conn, now)
     if gate.state is GateState.PAUSED:
         return wording_gate.already_paused(gate.changed_by, gate.since)
     _close(conn, gate, GateState.PAUSED, GateCause.PERSON, by=actor, reason=reason, now=now)
@@ -70,9 +75,14 @@ def pause(conn: Connection, *, actor: str, reason: str, now: datetime) -> str | 
     return None
 
 
+def wish_pause(conn: Connection, *, actor: str, reason: str, now: datetime) -> None:
+    """Stops the sending on PostgreSQL without any lock; for when `pause` did not get the gate's."""
+    wishes.write_row(conn, Wish(at=now, actor=actor, reason=reason))
+
+
 def pause_for_changed_database(conn: Connection, *, now: datetime) -> None:
     """Stops the sending because the database is another one than before, or has another history."""
-    gate = _lock_gate(conn)
+    gate = _lock_gate(conn, now)
     if gate.cause is not GateCause.DATABASE:
         reason = wording_gate.GATE_REASONS[GateCause.DATABASE]
         _close(conn, gate, GateState.PAUSED, GateCause.DATABASE, by=THE_GATE, reason=reason, now=now)
@@ -82,10 +92,11 @@ def pause_for_changed_database(conn: Connection, *, now: datetime) -> None:
 
 def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -> str | None:
     """Lets invoices leave again, from this very database; returns why not, if they may already."""
-    gate = _lock_gate(conn)
+    gate = _lock_gate(conn, now)
     if gate.is_open:
         return wording_gate.ALREADY_OPEN
     _open(conn, gate, by=actor, now=now)
+    wishes.forget(conn)
     conn.execute(gate_table.update().values(database_identity=_identity(conn)))
     _log(conn, actor, "resume", reason, wording_gate.RESUMED_NOW, now)
     return None
@@ -93,7 +104,7 @@ def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -
 
 def open_after_check(conn: Connection, *, actor: str, now: datetime) -> bool:
     """Opens a gate that closed by itself, because a check found the function in order; a pause stays."""
-    gate = _lock_gate(conn)
+    gate = _lock_gate(conn, now)
     if gate.state is not GateState.CLOSED or gate.database_changed:
         return False
     _open(conn, gate, by=actor, now=now)
@@ -120,7 +131,7 @@ def _close(
     cause: GateCause,
     *,
     by: str,
-    reason: str,
+    reason: str | None,
     now: datetime,
     probe: dict[str, Any] | None = None,
 ) -> Gate:
@@ -147,9 +158,39 @@ def _write(conn: Connection, values: dict[str, Any]) -> Gate:
     return read_gate(conn)
 
 
-def _lock_gate(conn: Connection) -> Gate:
+def _lock_gate(conn: Connection, now: datetime) -> Gate:
+    """Locks the gate and returns it; whoever does writes a wish down first that was made beside it."""
     conn.execute(select(gate_table.c.id).with_for_update())
-    return read_gate(conn)
+    row = conn.execute(_query(conn)).mappings().one()
+    gate, wish = _as_gate(row), wishes.wish_of(conn, row)
+    if wish is None:
+        return gate
+    is_written = gate.state is GateState.PAUSED
+    if not is_written:
+        gate = _close(conn, gate, GateState.PAUSED, GateCause.PERSON, by=wish.actor, reason=wish.reason, now=wish.at)
+        _log(conn, wish.actor, "pause", wish.reason, wording_gate.PAUSED_NOW, now)
+    # A file goes at once, a commit may fail: it stays until the row is known to say so.
+    if is_written or is_postgresql(conn):
+        wishes.forget(conn)
+    return replace(gate, is_wished=False)
+
+
+def _with_wish(gate: Gate, wish: Wish | None) -> Gate:
+    if wish is None:
+        return gate
+    if gate.state is GateState.PAUSED:
+        return replace(gate, is_wished=True)
+    return replace(
+        gate,
+        state=GateState.PAUSED,
+        since=wish.at,
+        cause=GateCause.PERSON,
+        changed_by=wish.actor,
+        reason=wish.reason,
+        probe_at=None,
+        probe_wait_s=None,
+        is_wished=True,
+    )
 
 
 def _answers_since(conn: Connection, since: datetime) -> list[Answer]:
@@ -171,7 +212,18 @@ def _query(conn: Connection) -> Select[Any]:
 
 
 _QUERY = select(gate_table, literal(None).label("identity"))
-_QUERY_WITH_IDENTITY = select(gate_table, getattr(func, OUR_SCHEMA).database_identity().label("identity"))
+_WISHED = (gate_wishes.c.at.label("wished_at"), gate_wishes.c.actor.label("wished_by"))
+_QUERY_WITH_IDENTITY = (
+    select(
+        gate_table,
+        getattr(func, OUR_SCHEMA).database_identity().label("identity"),
+        *_WISHED,
+        gate_wishes.c.reason.label("wished_because"),
+    )
+    .select_from(gate_table.outerjoin(gate_wishes, true()))
+    .order_by(gate_wishes.c.id)
+    .limit(1)
+)
 
 
 def _identity(conn: Connection) -> str | None:

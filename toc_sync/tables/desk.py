@@ -83,6 +83,16 @@ gate_log = Table(
     Column("opened_by", Text),
 )
 
+# Who wants the sending to stop while the gate's row is locked; a row goes when the gate says so itself.
+gate_wishes = Table(
+    "gate_wishes",
+    ours,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text),
+)
+
 taught_refusals = Table(
     "taught_refusals",
     ours,

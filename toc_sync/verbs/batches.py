@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from toc_sync import batching, outbox, status, wording_batches
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, queueing_time, reading, writing
+from toc_sync.patience import MANY
 from toc_sync.typed import cleaned_reason
 from toc_sync.views_batches import BatchKind, BatchResult, Selection, Started
 
@@ -33,7 +34,7 @@ class BatchVerbs:
             chosen = status.select_sendable(selection, now=now, idempotent=self._idempotent)
             if conn.execute(chosen.limit(1)).first() is None:
                 return Started(batch_id=None, message=wording_batches.NOTHING_TO_SEND)
-        with writing(self._engine) as conn:
+        with writing(self._engine, MANY) as conn:
             batch_id, total = outbox.start_batch(
                 conn,
                 chosen,
@@ -56,7 +57,7 @@ class BatchVerbs:
 
     def cancel(self, batch_id: int, *, actor: str) -> BatchResult:
         """Stops a batch: what was not sent yet goes back to where it was; what is on the wire ends normally."""
-        with writing(self._engine) as conn:
+        with writing(self._engine, MANY) as conn:
             result = outbox.cancel_batch(conn, batch_id, actor=clean_text(actor), now=queueing_time(conn))
         log.info("batch-cancelled batch=%s done=%s actor=%r", batch_id, result.done, actor)
         self._changed()

@@ -7,12 +7,19 @@ from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from toc_sync import outbox, wording_gate
+from toc_sync import clock, outbox, wording_gate
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, queueing_time, reading, writing
-from toc_sync.model import GateCause, GateResult, Status
+from toc_sync.model import DatabaseUnavailable, GateCause, GateResult, Status
+from toc_sync.patience import MANY, PERSON, Patience
 from toc_sync.typed import cleaned_reason
+
+FIRST_TRY = Patience(lock_s=1.0, answer_s=2.0, in_all_s=2.0)
+"""How long *Pause* waits for the gate's row before it does without."""
+
+SECOND_TRY = Patience(lock_s=1.0, answer_s=2.5, in_all_s=2.5)
 
 log = logging.getLogger("toc_sync")
 
@@ -28,7 +35,13 @@ class GateVerbs:
         """Stops the sending until somebody resumes it; a reason is needed. What is on its way is awaited."""
         if not cleaned_reason(reason):
             return GateResult(done=False, message=wording_gate.PAUSE_NEEDS_A_REASON)
-        return self._turn(outbox.pause, wording_gate.PAUSED_NOW, actor=actor, reason=reason)
+        try:
+            return self._turn(outbox.pause, wording_gate.PAUSED_NOW, actor=actor, reason=reason, patience=FIRST_TRY)
+        except DatabaseUnavailable as error:
+            log.warning("gate verb=pause is-wished-for error=%s", type(error.__cause__).__name__)
+        self._wish_pause(clean_text(actor), cleaned_reason(reason))
+        self._changed()
+        return GateResult(done=True, message=wording_gate.PAUSED_BESIDE)
 
     def resume(self, *, actor: str, reason: str = "") -> GateResult:
         """Lets invoices leave again, whatever stopped them."""
@@ -45,7 +58,7 @@ class GateVerbs:
         `until` is when the database turned out to be another one, if it did, else now. Works in batches; what a broken
         connection interrupts is finished by asking again.
         """
-        with writing(self._engine) as conn:
+        with writing(self._engine, MANY) as conn:
             now = queueing_time(conn)
             until = until or self._lost_until(conn, now)
             if not since < until <= now:
@@ -59,15 +72,34 @@ class GateVerbs:
         return GateResult(done=True, message=wording_gate.distrusted_count(total))
 
     def _distrust_some(self, since: datetime, until: datetime, actor: str) -> int:
-        with writing(self._engine) as conn:
+        with writing(self._engine, MANY) as conn:
             return outbox.distrust(conn, since=since, until=until, actor=actor, now=current_time(conn))
 
     def _lost_until(self, conn: Connection, now: datetime) -> datetime:
         gate = outbox.read_gate(conn)
         return gate.since if gate.cause is GateCause.DATABASE else now
 
-    def _turn(self, turn: Callable[..., str | None], done: str, *, actor: str, reason: str) -> GateResult:
-        with writing(self._engine) as conn:
+    def _wish_pause(self, actor: str, reason: str) -> None:
+        """Pauses where no lock is to be had. Raises DatabaseUnavailable where even that cannot be told to all."""
+        try:
+            if self._engine.dialect.name == "sqlite":
+                outbox.write_file(self._engine, outbox.Wish(at=clock.now(), actor=actor, reason=reason))
+                return
+            with writing(self._engine, SECOND_TRY) as conn:
+                outbox.wish_pause(conn, actor=actor, reason=reason, now=queueing_time(conn))
+        except (DatabaseUnavailable, DBAPIError, OSError) as error:
+            raise DatabaseUnavailable(wording_gate.NOT_PAUSED) from error
+
+    def _turn(
+        self,
+        turn: Callable[..., str | None],
+        done: str,
+        *,
+        actor: str,
+        reason: str,
+        patience: Patience = PERSON,
+    ) -> GateResult:
+        with writing(self._engine, patience) as conn:
             refusal = turn(
                 conn, actor=clean_text(actor), reason=cleaned_reason(reason) or None, now=queueing_time(conn)
             )

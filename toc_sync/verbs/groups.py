@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from toc_sync import outbox, wording_groups
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, writing
+from toc_sync.patience import PERSON
 from toc_sync.typed import cleaned_reason
 from toc_sync.views_groups import NoteResult
 
@@ -26,7 +27,7 @@ class GroupVerbs:
     def note(self, key: str, text: str, actor: str) -> NoteResult:
         """Keeps a note on a group, with who wrote it and when; an empty text removes it."""
         note, who = cleaned_reason(text) or None, clean_text(actor)
-        with writing(self._engine) as conn:
+        with writing(self._engine, PERSON) as conn:
             now = current_time(conn)
             done = outbox.note_on_group(conn, key, note, actor=who, now=now)
             kept = wording_groups.NOTED if note else wording_groups.NOTE_REMOVED

@@ -16,6 +16,7 @@ from toc_sync import wording_teaching as words
 from toc_sync.database import current_time, reading, writing
 from toc_sync.lesson import lesson_of
 from toc_sync.model import Fixer, Refusal
+from toc_sync.patience import MANY
 from toc_sync.views_teaching import TeachingResult
 
 MAX_NAME = 60
@@ -48,7 +49,7 @@ def teach(
         preview = status.preview_teaching(conn, invoice_id, shipped)
     name = preview.known_as or meaning.name
     refused = preview.why_not or " ".join(preview.objections)
-    with writing(engine) as conn:
+    with writing(engine, MANY) as conn:
         if not refused and preview.known_as is None:
             refused = meaning.missing or _learn(conn, invoice_id, meaning, shipped, actor=actor) or ""
         if refused:
@@ -56,14 +57,14 @@ def teach(
             return TeachingResult(done=False, message=refused)
     count, goes_on = _apply(engine, name, shipped, actor=actor)
     message = words.taught(count) if goes_on else words.stopped(count)
-    with writing(engine) as conn:
+    with writing(engine, MANY) as conn:
         _log(conn, "teach", None, meaning.reason, f"{name}: {message}", actor=actor, done=goes_on)
     return TeachingResult(done=goes_on, message=message, count=count)
 
 
 def withdraw(engine: Engine, name: str, shipped: Sequence[Refusal], *, actor: str, reason: str) -> TeachingResult:
     """Takes a taught refusal back; what was failed because of it and was not sent since is in doubt again."""
-    with writing(engine) as conn:
+    with writing(engine, MANY) as conn:
         refusal = outbox.taught_once(conn, name)
         refused = words.unknown_name(name) if refusal is None else None if reason else words.WITHDRAWAL_REASON_NEEDED
         if refusal is None or refused:
@@ -72,7 +73,7 @@ def withdraw(engine: Engine, name: str, shipped: Sequence[Refusal], *, actor: st
         outbox.withdraw_refusal(conn, name, actor=actor, reason=reason, now=current_time(conn))
     count = _undo(engine, refusal, shipped, actor=actor)
     message = words.withdrawn(count)
-    with writing(engine) as conn:
+    with writing(engine, MANY) as conn:
         _log(conn, "withdraw_refusal", None, reason, f"{name}: {message}", actor=actor, done=True)
     return TeachingResult(done=True, message=message, count=count)
 
@@ -103,7 +104,7 @@ def _apply(engine: Engine, name: str, shipped: Sequence[Refusal], *, actor: str)
     """Returns how many invoices became failed, and whether the refusal held to the end."""
     count, last_id = 0, 0
     while True:
-        with writing(engine) as conn:
+        with writing(engine, MANY) as conn:
             batch = outbox.apply_taught(conn, name, shipped, after_id=last_id, actor=actor, now=current_time(conn))
         if batch is None:
             return count, False
@@ -116,7 +117,7 @@ def _apply(engine: Engine, name: str, shipped: Sequence[Refusal], *, actor: str)
 def _undo(engine: Engine, refusal: Refusal, shipped: Sequence[Refusal], *, actor: str) -> int:
     count, last_id = 0, 0
     while True:
-        with writing(engine) as conn:
+        with writing(engine, MANY) as conn:
             batch = outbox.undo_taught(conn, refusal, shipped, after_id=last_id, actor=actor, now=current_time(conn))
         count += batch.changed
         if batch.last_id is None:
