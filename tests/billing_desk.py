@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Engine, select
 
 from tests.stand_in import StandIn
-from toc_sync import installation
+from toc_sync import clock, installation
 from toc_sync.database import writing
 from toc_sync.engines import open_engine
 from toc_sync.tables import invoice_orders, issued_client_invoices, projects, sync_records, teams
@@ -30,7 +30,7 @@ class Desk:
 
     def add_invoice(self, **values: Any) -> int:
         """Inserts an invoice as the other application does, an hour ago, and returns its id."""
-        hour_ago = datetime.now(UTC) - timedelta(hours=1)
+        hour_ago = clock.now() - timedelta(hours=1)
         row = {
             "invoice_date": date(2026, 11, 20),
             "subtotal_amount": Decimal("100.00"),

@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, Connection, Engine, Table, select, update
 
+from tests.days import day
 from tests.reused_database import ReusedDatabase
 from tests.stand_in import StandIn
 from toc_sync import installation, outbox, status, sync
@@ -48,7 +49,6 @@ from toc_sync.views import InvoiceDetail, InvoiceFilter, InvoicePage, InvoiceRow
 REFUSALS = shipped_refusals()
 WAITS_S = (30.0, 120.0, 600.0)
 ISSUER, PAYER, OTHER_PAYER = 1, 2, 3
-TODAY = date(2026, 11, 23)
 LONG_AGO = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 ISSUED = Verdict(
@@ -76,11 +76,11 @@ class Desk:
     def create(self, *, token: str | None = None, actor: str = "ana", **changes: Any) -> int:
         """Creates a standalone invoice, as the verbs do; `changes` are parameters without their `p_`."""
         payload = standalone(**changes)
-        return sync.create_invoice(self.engine, parse_payload(payload), actor=actor, today=TODAY, token=token)
+        return sync.create_invoice(self.engine, parse_payload(payload), actor=actor, today=day(), token=token)
 
     def create_from_orders(self, *order_ids: int, **changes: Any) -> int:
         payload = {"p_invoice_order_ids": list(order_ids)} | {f"p_{name}": value for name, value in changes.items()}
-        return sync.create_invoice(self.engine, parse_payload(payload), actor="ana", today=TODAY)
+        return sync.create_invoice(self.engine, parse_payload(payload), actor="ana", today=day())
 
     def order(self, subtotal: str = "100.00", vat: str = "23.00", **changes: Any) -> int:
         values = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from tests.days import day
 from tests.live_app import wait_until
 from toc_sync import installation
 from toc_sync.database import reading, writing
@@ -35,7 +36,7 @@ class Office:
             "p_payer_team_id": PAYER,
             "p_currency_code": "EUR",
             "p_invoice_number": number,
-            "p_invoice_date": "2026-11-20",
+            "p_invoice_date": str(day()),
             "p_header_subtotal": "100.00",
             "p_header_vat": "23.00",
             "p_header_total": "123.00",

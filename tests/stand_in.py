@@ -18,10 +18,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+
+from toc_sync import clock
 
 PATIENCE_S = 10.0
 Answer = Mapping[str, Any]
@@ -204,9 +206,7 @@ class _Connection(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Received(
-            invoice_id=_invoice_id(body), headers=headers, body=body, path=self.path, at=datetime.now(UTC)
-        )
+        request = Received(invoice_id=_invoice_id(body), headers=headers, body=body, path=self.path, at=clock.now())
         self._send(self.server.stand_in._next_answer(request))
 
     def _send(self, answer: Answer) -> None:

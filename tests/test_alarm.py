@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -21,6 +21,7 @@ from tests.core import (
     ago,
     at_once,
 )
+from tests.days import day
 from tests.live_app import wait_until
 from tests.postbox import Postbox
 from toc_sync import alarm as alarm_room
@@ -118,7 +119,7 @@ def test_a_failure_an_old_doubt_and_a_near_deadline_are_told_with_their_amounts(
     desk.settle(desk.claim(refused), REJECTED)
     desk.settle(desk.claim(doubted), TIMED_OUT)
     desk.change_record(doubted, doubt_since=ago(desk, 16 * 60))
-    desk.change_record(refused, issue_deadline=working_days_after(desk.now().date(), 1))
+    desk.change_record(refused, issue_deadline=working_days_after(day(), 1))
     assert alarm.look() == 4
     assert sorted(postbox.titles) == [
         "[Test] Invoices are in doubt",
@@ -310,10 +311,10 @@ def test_a_channel_that_hangs_is_given_up_after_its_limit(desk: Desk, postbox: P
 
 
 def test_only_invoices_that_are_missing_have_a_deadline(desk: Desk, alarm: Alarm, postbox: Postbox) -> None:
-    day: date = desk.now().date()
+    today = day()
     synced, waiting, long_ago = desk.create(), desk.create(), desk.create()
     desk.settle(desk.claim(synced), ISSUED)
-    for invoice_id, deadline in ((synced, day), (waiting, day), (long_ago, day - timedelta(days=60))):
+    for invoice_id, deadline in ((synced, today), (waiting, today), (long_ago, day(-60))):
         desk.change_record(invoice_id, issue_deadline=deadline)
     assert alarm.look() == 1
     assert postbox.letters[0].body.startswith("1 invoice, €123.00, is not in TOC Online yet")

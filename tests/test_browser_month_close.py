@@ -6,6 +6,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import expect
 
+from tests.days import month
 from tests.live_app import live_app
 from tests.office import environment_of, open_office
 from toc_sync.sandbox import Behaviour
@@ -25,15 +26,15 @@ def office(tmp_path, monkeypatch):
 def test_a_missing_invoice_is_one_click_away_and_the_workbook_another(office, tmp_path, page):
     office.sent("A 1")
     office.sent("A 2", Behaviour.REFUSE_SERIES)
-    office.sent("A 3", Behaviour.REFUSE_SERIES, p_invoice_date="2026-10-20")
+    office.sent("A 3", Behaviour.REFUSE_SERIES, p_invoice_date=str(month(-1)))
     with live_app(tmp_path, environment_of(tmp_path) | {"TOC_SYNC_THREADS": "0"}) as app:
-        page.goto(f"{app.url}/month-close?month=2026-11")
+        page.goto(f"{app.url}/month-close?month={month():%Y-%m}")
         expect(page.locator(".st-key-month_answer")).to_contain_text("1 missing", timeout=SLOW_MS)
         with page.expect_download(timeout=SLOW_MS) as download:
             page.get_by_role("button", name="Workbook for the accountant").click()
-        assert download.value.suggested_filename == "toc-online-2026-11.xlsx"
-        download.value.save_as(tmp_path / "november.xlsx")
-        sheet = openpyxl.load_workbook(tmp_path / "november.xlsx")["Missing"]
+        assert download.value.suggested_filename == f"toc-online-{month():%Y-%m}.xlsx"
+        download.value.save_as(tmp_path / "month.xlsx")
+        sheet = openpyxl.load_workbook(tmp_path / "month.xlsx")["Missing"]
         assert [cell.value for cell in sheet["A"]] == ["Number", "A 2"]
         page.get_by_role("link", name="Show 1 invoice").click()
         table = page.get_by_test_id("stDataFrame")

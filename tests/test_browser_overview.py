@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.live_app import live_app
 from tests.office import environment_of, open_office
+from toc_sync import clock
 from toc_sync.database import writing
 from toc_sync.sandbox import Behaviour
 from toc_sync.tables import sync_workers
@@ -57,7 +57,7 @@ def test_the_banner_goes_by_itself_when_a_worker_comes(office, tmp_path, page):
         page.goto(f"{app.url}/invoices")
         banner = page.get_by_text("Nothing is sending: no worker is alive.")
         expect(banner).to_be_visible(timeout=SLOW_MS)
-        now = datetime.now(UTC)
+        now = clock.now()
         with writing(office.runtime.engine) as conn:
             conn.execute(sync_workers.insert().values(name="w", threads=4, started_at=now, last_seen_at=now))
         expect(banner).to_have_count(0, timeout=SLOW_MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy import select
 from tests.billing_desk import Desk
 from tests.live_app import running, wait_until
 from tests.test_cli import ISSUED, desk, failed, function, run, simple_desk
-from toc_sync import wording
+from toc_sync import clock, wording
 from toc_sync.tables import batch_items
 
 __all__ = ["desk", "failed", "function", "simple_desk"]
@@ -90,7 +90,7 @@ def test_a_batch_that_never_was_is_named(simple_desk, command):
 
 
 def test_recovering_takes_what_failed_since_then_in_lisbons_time(desk, failed):
-    an_hour_ago = (datetime.now(UTC) - timedelta(minutes=30)).astimezone(wording.ZONE)
+    an_hour_ago = (clock.now() - timedelta(minutes=30)).astimezone(wording.ZONE)
     since = f"{an_hour_ago:%Y-%m-%d %H:%M}"
     foretold = json.loads(run("retry", "--recover-since", since, "--dry-run", "--json").stdout)
     assert (foretold["would_be_sent"], foretold["in_doubt"]) == (2, 1)

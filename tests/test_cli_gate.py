@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from tests.billing_desk import Desk, billing_desk
 from tests.stand_in import StandIn
-from toc_sync import runtime, wording_gate
+from toc_sync import clock, runtime, wording_gate
 from toc_sync.cli import program
 from toc_sync.cli.common import REFUSED
 from toc_sync.database import writing
@@ -59,7 +59,7 @@ def state(desk: Desk) -> tuple[str, str | None]:
 
 
 def close(desk: Desk, cause: GateCause) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     with writing(desk.engine) as conn:
         entry = {"cause": cause, "closed_at": now, "closed_by": "the gate"}
         log_id = conn.execute(gate_log.insert().values(entry).returning(gate_log.c.id)).scalar_one()
@@ -136,7 +136,7 @@ def test_distrust_says_first_and_then_puts_in_doubt(desk):
     waiting, failed = queue(desk), queue(desk)
     with writing(desk.engine) as conn:
         conn.execute(sync_records.update().where(sync_records.c.invoice_id == failed).values(status=Status.FAILED))
-    since = (datetime.now(UTC) - timedelta(hours=1)).isoformat(timespec="seconds")
+    since = (clock.now() - timedelta(hours=1)).isoformat(timespec="seconds")
     rehearsed = run("distrust", "--since", since, "--dry-run")
     assert rehearsed.exit_code == 0
     assert sorted(rehearsed.stdout.splitlines()) == ["Failed: 1 invoice", "Waiting: 1 invoice"]

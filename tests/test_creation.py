@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, text
 
-from tests.core import ISSUER, OTHER_PAYER, PAYER, TODAY, Desk, at_once, open_desk, run_all, standalone
+from tests.core import ISSUER, OTHER_PAYER, PAYER, Desk, at_once, open_desk, run_all, standalone
+from tests.days import day
 from tests.existing_database import Existing, existing
 from tests.stand_in import StandIn
 from toc_sync import installation, status, sync
@@ -64,7 +65,7 @@ def test_a_standalone_invoice_is_written_with_its_record(desk: Desk) -> None:
 
 
 def test_an_invoice_without_a_date_is_of_today(desk: Desk) -> None:
-    assert desk.invoice(desk.create())["invoice_date"] == TODAY
+    assert desk.invoice(desk.create())["invoice_date"] == day()
 
 
 def test_an_invoice_from_orders_takes_what_remains_and_marks_them_issued(desk: Desk) -> None:
@@ -81,7 +82,7 @@ def test_an_invoice_from_orders_takes_what_remains_and_marks_them_issued(desk: D
         for line in desk.allocations(invoice_id)
     ] == [(first, Decimal("100.00"), Decimal("23.00")), (second, Decimal("50.00"), Decimal("3.00"))]
     for order_id in (first, second):
-        assert (order(desk, order_id)["status"], order(desk, order_id)["issued_date"]) == ("issued", TODAY)
+        assert (order(desk, order_id)["status"], order(desk, order_id)["issued_date"]) == ("issued", day())
 
 
 def test_an_order_is_marked_issued_only_when_nothing_remains(desk: Desk) -> None:
@@ -270,12 +271,12 @@ def test_when_any_statement_fails_nothing_is_written(desk: Desk, failing: tuple[
 
     payload = parse_payload({"p_invoice_order_ids": [order_id]})
     with pytest.raises(RuntimeError):
-        sync.create_invoice(desk.engine, payload, actor="ana", today=TODAY, token="form")
+        sync.create_invoice(desk.engine, payload, actor="ana", today=day(), token="form")
     event.remove(desk.engine, "before_cursor_execute", fail)
     assert len(failed) == 1
     assert [desk.count(table) for table in WRITTEN] == [0] * 4
     assert order(desk, order_id)["status"] == "sent"
-    sync.create_invoice(desk.engine, payload, actor="ana", today=TODAY, token="form")
+    sync.create_invoice(desk.engine, payload, actor="ana", today=day(), token="form")
     assert [desk.count(table) for table in WRITTEN] == [1] * 4
 
 
@@ -285,7 +286,7 @@ def test_a_failure_at_the_end_of_the_transaction_takes_everything_back(desk: Des
 
     new = parse_payload(standalone())
     with pytest.raises(OSError, match="sandbox"):
-        sync.create_invoice(desk.engine, new, actor="ana", today=TODAY, token="form", before_commit=refuse)
+        sync.create_invoice(desk.engine, new, actor="ana", today=day(), token="form", before_commit=refuse)
     assert [desk.count(table) for table in WRITTEN] == [0] * 4
 
 
@@ -367,7 +368,7 @@ def their_desk(postgres_url: str, function: StandIn) -> Iterator[tuple[Desk, Exi
 
 def call(desk: Desk, payload: dict[str, Any], name: str = "create_and_issue_invoice") -> int:
     new = parse_payload(payload)
-    return sync.create_invoice(desk.engine, new, actor="ana", today=TODAY, token="form", function=name)
+    return sync.create_invoice(desk.engine, new, actor="ana", today=day(), token="form", function=name)
 
 
 def test_their_function_creates_a_standalone_invoice_together_with_the_record(

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from pages.parts.say import plain
+from tests.days import day, written
 from tests.office import environment_of, open_office
-from toc_sync import runtime, wording_gate
+from toc_sync import clock, runtime, wording_gate
 from toc_sync.database import writing
 from toc_sync.model import GateCause, GateState
 from toc_sync.tables import gate as gate_table
@@ -65,7 +66,7 @@ def gate(office) -> GateView:
 
 def close(office, cause: GateCause) -> None:
     """Puts the gate into a state that only an outage, a wrong key or a failover brings about."""
-    now = datetime.now(UTC)
+    now = clock.now()
     paused = cause is GateCause.DATABASE
     values = {
         "state": GateState.PAUSED if paused else GateState.CLOSED,
@@ -223,11 +224,11 @@ def test_an_invoice_that_waits_says_that_sending_is_paused_in_the_list_and_in_it
 
 
 def test_an_invoice_that_an_earlier_date_holds_back_says_so(office):
-    office.invoice("A 1", p_invoice_date="2026-11-19")
-    waiting = office.invoice("A 2", p_invoice_date="2026-11-20")
+    office.invoice("A 1", p_invoice_date=str(day(-1)))
+    waiting = office.invoice("A 2")
     at = visit("invoices.py", invoice=waiting)
     (said,) = [info.value for info in at.info]
-    assert plain("It waits for its issuer's invoice of 19 Nov 2026") in said
+    assert plain(f"It waits for its issuer's invoice of {written(day(-1))}") in said
 
 
 def test_what_is_created_or_asked_for_meanwhile_is_not_called_on_its_way(office):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -15,13 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import invoice_filters, month_choice
 from pages.parts.say import plain
+from tests.days import day, month
 from tests.invented_records import insert_invented
 from tests.office import environment_of, open_office
 from toc_sync import runtime, wording
 from toc_sync.cli import program
 from toc_sync.database import writing
 from toc_sync.sandbox import Behaviour
-from toc_sync.views import InvoiceFilter, month_filter
+from toc_sync.views import InvoiceFilter, last_day_of, month_filter
 from toc_sync.views_legal import DueFilter
 
 FRAME = Path(__file__).parent.parent / "pages" / "_frame.py"
@@ -60,32 +60,33 @@ def test_without_invoices_there_is_nothing_to_choose(office):
 
 def test_a_complete_month_is_green_and_an_incomplete_one_says_what_is_missing(office):
     office.sent("A 1")
-    office.sent("A 2", Behaviour.REFUSE_SERIES, p_invoice_date="2026-10-20")
-    office.sent("A 3", Behaviour.HTML, p_invoice_date="2026-10-21")
-    november, october = visit(month="2026-11"), visit(month="2026-10")
-    assert ":green[:material/check_circle:] November 2026 is complete" in texts(november)
-    assert plain("October 2026 is not complete yet: 2 missing.") in texts(october)
-    assert ":orange[:material/pending_actions:]" in texts(october)
-    assert "**Failed: 1**" in texts(october)
-    assert "**In doubt: 1**" in texts(october)
-    assert "Never sent: 0" in texts(october)
-    sides = october.dataframe[0].value
+    office.sent("A 2", Behaviour.REFUSE_SERIES, p_invoice_date=str(month(-1)))
+    office.sent("A 3", Behaviour.HTML, p_invoice_date=str(last_day_of(month(-1))))
+    this, last = visit(month=f"{month():%Y-%m}"), visit(month=f"{month(-1):%Y-%m}")
+    assert f":green[:material/check_circle:] {month():%B %Y} is complete" in texts(this)
+    assert plain(f"{month(-1):%B %Y} is not complete yet: 2 missing.") in texts(last)
+    assert ":orange[:material/pending_actions:]" in texts(last)
+    assert "**Failed: 1**" in texts(last)
+    assert "**In doubt: 1**" in texts(last)
+    assert "Never sent: 0" in texts(last)
+    sides = last.dataframe[0].value
     assert sides.values.tolist() == [
         ["Issued here", "2", "EUR", "200.00", "46.00", "246.00"],
         ["In TOC Online", "0", "", "", "", ""],
         ["Difference", "2", "EUR", "200.00", "46.00", "246.00"],
     ]
-    assert november.dataframe[0].value.values.tolist()[-1] == ["Difference", "0", "EUR", "0.00", "0.00", "0.00"]
+    assert this.dataframe[0].value.values.tolist()[-1] == ["Difference", "0", "EUR", "0.00", "0.00", "0.00"]
 
 
 def test_the_month_of_a_link_is_shown_and_nonsense_is_left_out_with_a_word(office):
     office.sent("A 1")
-    office.sent("A 2", p_invoice_date="2026-10-20")
-    at = visit(month="2026-10")
-    assert at.selectbox(key="month").value == "2026-10"
-    assert at.selectbox(key="month").options == ["2026-11", "2026-10"]
+    office.sent("A 2", p_invoice_date=str(month(-1)))
+    this, last = f"{month():%Y-%m}", f"{month(-1):%Y-%m}"
+    at = visit(month=last)
+    assert at.selectbox(key="month").value == last
+    assert at.selectbox(key="month").options == [this, last]
     at = visit(month="2026-13")
-    assert at.selectbox(key="month").value == "2026-11"
+    assert at.selectbox(key="month").value == this
     assert [toast.value for toast in at.toast] == [
         plain("The address asked for something unknown. It was left out: month.")
     ]
@@ -93,8 +94,8 @@ def test_the_month_of_a_link_is_shown_and_nonsense_is_left_out_with_a_word(offic
 
 def test_every_link_leads_to_a_list_as_long_as_was_counted(office):
     with writing(office.runtime.engine) as conn:
-        insert_invented(conn, 200)
-    close = office.runtime.month(date(2026, 11, 1))
+        insert_invented(conn, 200, around=day())
+    close = office.runtime.month(month())
     for line, sums in close.lines.items():
         at = visit("invoices.py", **invoice_filters.address(month_filter(line, close.month)))
         assert f"of {wording.invoices(sums.count)}." in texts(at), line
@@ -107,7 +108,7 @@ def test_a_link_can_ask_for_a_legal_deadline(office):
 
 def test_the_workbook_is_made_when_it_is_asked_for(office):
     office.sent("A 1")
-    at = visit(month="2026-11")
+    at = visit(month=f"{month():%Y-%m}")
     assert len(at.get("download_button")) == 1
     book = openpyxl.load_workbook(io.BytesIO(month_choice.workbook(office.runtime.months()[0])))
     assert book["Invoices"].cell(row=2, column=1).value == "A 1"
@@ -140,21 +141,21 @@ def run(*arguments):
 
 def test_the_command_tells_a_complete_month_by_its_exit_status(office, tmp_path):
     office.sent("A 1")
-    done = run("2026-11", "--xlsx", tmp_path / "november.xlsx")
+    done = run(f"{month():%Y-%m}", "--xlsx", tmp_path / "month.xlsx")
     assert (done.exit_code, done.stdout.splitlines()[0]) == (
         0,
-        "November 2026 is complete: the only invoice is in TOC Online, €123.00.",
+        f"{month():%B %Y} is complete: the only invoice is in TOC Online, €123.00.",
     )
-    assert openpyxl.load_workbook(tmp_path / "november.xlsx").sheetnames == ["Totals", "Invoices", "Missing"]
+    assert openpyxl.load_workbook(tmp_path / "month.xlsx").sheetnames == ["Totals", "Invoices", "Missing"]
 
 
 def test_the_command_says_what_is_missing_also_as_json(office):
     office.sent("A 1", Behaviour.REFUSE_SERIES)
-    done = run("2026-11")
+    done = run(f"{month():%Y-%m}")
     assert done.exit_code == 5
     assert "Failed" in done.stdout
     assert "€100.00 and €23.00 VAT, together €123.00" in done.stdout
-    done = run("2026-11", "--json")
+    done = run(f"{month():%Y-%m}", "--json")
     facts = json.loads(done.stdout)
     assert (done.exit_code, facts["complete"], facts["missing"], facts["lines"]["failed"]["totals"]) == (
         *(5, False, 1),
@@ -168,6 +169,6 @@ def test_the_command_refuses_what_is_no_month(office, month):
 
 
 def test_the_command_says_when_the_workbook_cannot_be_written(office, tmp_path):
-    done = run("2026-11", "--xlsx", tmp_path / "nowhere" / "x.xlsx")
+    done = run(f"{month():%Y-%m}", "--xlsx", tmp_path / "nowhere" / "x.xlsx")
     assert done.exit_code == 1
     assert "could not be written" in done.stderr

@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import overview_charts
 from tests.core import ISSUED, REJECTED, TIMED_OUT
+from tests.days import day, month
 from tests.office import environment_of, open_office
-from toc_sync import outbox, runtime, status, wording, wording_overview
+from toc_sync import clock, outbox, runtime, status, wording, wording_overview
 from toc_sync.database import current_time, reading, writing
 from toc_sync.model import Outcome, Status
 from toc_sync.sandbox import Behaviour
@@ -288,8 +289,8 @@ def test_the_counts_tell_money_and_age_and_lead_to_their_invoices(office):
     waiting = office.invoice("A 4")
     for invoice_id in office.ids("A 1") + office.ids("A 2") + office.ids("A 3") + [waiting]:
         office.age(invoice_id, issue_deadline=date(2099, 1, 1))
-    office.age(waiting, queued_at=datetime.now(UTC) - timedelta(minutes=10))
-    at = visit(range="custom", since="2026-11-01", until="2026-11-30")
+    office.age(waiting, queued_at=clock.now() - timedelta(minutes=10))
+    at = visit(range="custom", since=str(day(-1)), until=str(day(1)))
     assert "2 invoices need attention, €246.00, " in words(at)
     assert "1 is on its way and 1 is in TOC Online." in words(at)
     shown = {metric.label: (metric.value.replace("\\", ""), metric.delta.replace("\\", "")) for metric in at.metric}
@@ -310,14 +311,14 @@ def test_every_number_leads_to_a_list_with_that_many_invoices(office):
     for number, answers in enumerate(Behaviour):
         if answers in (Behaviour.ISSUE_FLAT, Behaviour.REFUSE_TAX_NUMBER, Behaviour.ISSUE_THEN_CUT):
             office.sent(f"A {number}", answers)
-            office.sent(f"B {number}", answers, p_invoice_date="2026-10-02")
+            office.sent(f"B {number}", answers, p_invoice_date=str(day(-40)))
     doubtful = next(
         row.invoice_id for row in office.runtime.list_invoices(InvoiceFilter(statuses=(Status.IN_DOUBT,))).rows
     )
-    office.age(doubtful, doubt_since=datetime.now(UTC) - timedelta(hours=1))
+    office.age(doubtful, doubt_since=clock.now() - timedelta(hours=1))
     late = office.invoice("C 1")
     office.age(late, issue_deadline=date(2026, 1, 1))
-    at = visit(range="custom", since="2026-10-01", until="2026-11-30")
+    at = visit(range="custom", since=str(day(-45)), until=str(day(1)))
     counted = {label: query for label, query in links(at).items() if re.search(r"\d", label)}
     assert len(counted) >= 9
     assert {label: total_of(query) for label, query in counted.items()} == {
@@ -335,8 +336,8 @@ def test_every_number_leads_to_a_list_with_that_many_invoices(office):
         pytest.param({}, "the last 24 hours", id="none"),
         pytest.param({"range": "7d"}, "", id="a week"),
         pytest.param(
-            {"range": "month", "month": f"{datetime.now(wording.ZONE):%Y-%m}"},
-            f"{datetime.now(wording.ZONE):%B %Y}",
+            {"range": "month", "month": "%Y-%m"},
+            "%B %Y",
             id="a month",
         ),
         pytest.param(
@@ -346,8 +347,8 @@ def test_every_number_leads_to_a_list_with_that_many_invoices(office):
 )
 def test_the_range_stands_in_the_address(office, address, of_what):
     office.sent("A 1")
-    at = visit(**address)
-    assert f"Below, and all small curves: {of_what}" in words(at)
+    at = visit(**{name: month().strftime(value) for name, value in address.items()})
+    assert f"Below, and all small curves: {month().strftime(of_what)}" in words(at)
     assert not at.toast
 
 
@@ -370,7 +371,7 @@ def test_the_last_failures_are_listed_as_they_are(office):
 def test_without_a_worker_the_page_says_that_nothing_is_sending(office):
     office.invoice("A 1")
     assert "Nothing is sending" in words(visit())
-    now = datetime.now(UTC)
+    now = clock.now()
     with writing(office.runtime.engine) as conn:
         conn.execute(sync_workers.insert().values(name="w", threads=4, started_at=now, last_seen_at=now))
     runtime.current().changed()

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine, delete, event, null, select, update
 
-from toc_sync import billing, installation, outbox, samples, status, sync
+from toc_sync import billing, clock, installation, outbox, samples, status, sync
 from toc_sync.classify import classify
 from toc_sync.database import current_time, reading, writing
 from toc_sync.engines import open_engine
@@ -212,7 +212,7 @@ def test_the_other_application_reads_the_same(engine):
 
 def test_attempts_are_closed_numbered_and_in_the_past(engine):
     records = {record["invoice_id"]: record for record in rows_of(engine, sync_records)}
-    now = datetime.now(UTC)
+    now = clock.now()
     by_invoice = defaultdict(list)
     for attempt in rows_of(engine, sync_attempts, sync_attempts.c.invoice_id, sync_attempts.c.number):
         by_invoice[attempt["invoice_id"]].append(attempt)
@@ -254,7 +254,7 @@ def test_invoice_numbers_are_unique_per_issuer_and_amounts_add_up(engine):
         assert min(abs(percent - rate) for rate in (23, 13, 6)) < Decimal("0.1")
     assert len(rows_of(engine, teams)) == 12
     assert len(rows_of(engine, projects)) == 8
-    now = datetime.now(UTC)
+    now = clock.now()
     assert all(timedelta(0) < now - row["created_at"] < timedelta(days=91) for row in invoices)
 
 
@@ -335,7 +335,7 @@ def test_an_invoice_created_afterwards_gets_the_next_id(engine):
 def test_any_number_of_invoices_can_be_had(sqlite_url, invoices):
     engine = seeded(sqlite_url, invoices)
     assert len(rows_of(engine, issued_client_invoices)) == len(rows_of(engine, sync_records)) == invoices
-    assert swept(engine, datetime.now(UTC)) == 0
+    assert swept(engine, clock.now()) == 0
     engine.dispose()
 
 

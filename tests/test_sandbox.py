@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from toc_sync import clock
 from toc_sync.sandbox import Behaviour, Sandbox
 
-THIS_YEAR = datetime.now(UTC).year
+
+def series() -> str:
+    return f"FT {clock.now().year}"
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_the_flat_answer_carries_the_document_under_toc_data(sandbox: Sandbox, c
         "success": True,
         "toc_data": {
             "id": document.id,
-            "document_no": f"FT {THIS_YEAR}/1",
+            "document_no": f"{series()}/1",
             "gross_total": 123.0,
             "document_hash_sum": document.document_hash_sum,
             "atcud": "SANDBOX-1",
@@ -113,7 +116,7 @@ def test_the_jsonapi_answer_carries_the_number_among_the_attributes(sandbox: San
     sandbox.documents.plan(5, Behaviour.ISSUE_JSONAPI)
     resource = post(client, 5).json()["toc_data"]["data"]
     assert resource["id"] == str(sandbox.documents.documents()[0].id)
-    assert resource["attributes"]["document_no"] == f"FT {THIS_YEAR}/1"
+    assert resource["attributes"]["document_no"] == f"{series()}/1"
 
 
 def test_an_invoice_that_is_already_issued_is_answered_with_its_first_document(
@@ -266,7 +269,7 @@ def test_the_function_refuses_a_body_without_an_invoice_id(sandbox: Sandbox, cli
 
 def test_every_post_is_kept_with_its_ids(sandbox: Sandbox, client: httpx.Client) -> None:
     headers = {"authorization": "Bearer sandbox", "x-request-id": "r-1", "idempotency-key": "toc-invoice-5"}
-    before = datetime.now(UTC)
+    before = clock.now()
     client.post("/functions/v1/toc_invoice", json={"invoice_id": 5}, headers=headers)
     post(client, 6)
     first, second = sandbox.documents.requests()
@@ -285,9 +288,9 @@ def test_scripts_read_documents_and_requests_over_http(sandbox: Sandbox, client:
         {
             "id": document.id,
             "invoice_id": 6,
-            "series": f"FT {THIS_YEAR}",
+            "series": series(),
             "number": 2,
-            "document_no": f"FT {THIS_YEAR}/2",
+            "document_no": f"{series()}/2",
             "document_hash_sum": document.document_hash_sum,
             "atcud": "SANDBOX-2",
             "issued_at": document.issued_at.isoformat(),
@@ -313,7 +316,7 @@ def test_the_front_page_says_that_nothing_here_is_legal(client: httpx.Client) ->
 
 def test_a_second_post_for_one_invoice_issues_a_second_document(sandbox: Sandbox, client: httpx.Client) -> None:
     numbers = [post(client, 5).json()["toc_data"]["document_no"] for _ in range(2)]
-    assert numbers == [f"FT {THIS_YEAR}/1", f"FT {THIS_YEAR}/2"]
+    assert numbers == [f"{series()}/1", f"{series()}/2"]
     assert [document.invoice_id for document in sandbox.documents.documents()] == [5, 5]
 
 

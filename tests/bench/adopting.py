@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from tests.bench.creating import TODAY, prepared, standalone
+from tests.bench.creating import prepared, standalone
 from tests.bench.sending import sender
+from tests.days import day
 from tests.live_app import wait_until
 from tests.stand_in import StandIn
 from toc_sync import samples, sync
@@ -90,7 +91,7 @@ def _recorded(engine: Engine, count: int) -> int:
 
 def _created_ms(engine: Engine) -> float:
     before = time.perf_counter()
-    sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
+    sync.create_invoice(engine, standalone(), actor="bench", today=day())
     return (time.perf_counter() - before) * 1000
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from datetime import date
 
 from sqlalchemy import Engine
 
+from tests.days import day
 from toc_sync import creation, installation, sync
 from toc_sync.database import current_time, writing
 from toc_sync.engines import open_engine
@@ -16,7 +16,6 @@ from toc_sync.new_invoice import NewInvoice, parse_payload
 from toc_sync.tables import teams
 
 ROUNDS = 400
-TODAY = date(2026, 11, 20)
 
 
 def extra_ms(url: str) -> float:
@@ -27,7 +26,7 @@ def extra_ms(url: str) -> float:
     without: list[float] = []
     for _ in range(ROUNDS):
         without.append(_timed(lambda: _create_without(engine, new)))
-        with_sync.append(_timed(lambda: sync.create_invoice(engine, new, actor="bench", today=TODAY)))
+        with_sync.append(_timed(lambda: sync.create_invoice(engine, new, actor="bench", today=day())))
     engine.dispose()
     return statistics.median(with_sync) - statistics.median(without)
 
@@ -50,7 +49,7 @@ def standalone() -> NewInvoice:
 
 def _create_without(engine: Engine, new: NewInvoice) -> None:
     with writing(engine) as conn:
-        creation.create(conn, new, now=current_time(conn), today=TODAY)
+        creation.create(conn, new, now=current_time(conn), today=day())
 
 
 def _timed(act: Callable[[], object]) -> float:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select
 
-from tests.bench.creating import TODAY, prepared, standalone
+from tests.bench.creating import prepared, standalone
 from tests.bench.judge import Judge
 from tests.bench.sending import sender
+from tests.days import day
 from tests.live_app import wait_until
 from toc_sync import sync
 from toc_sync.database import reading
@@ -31,7 +32,7 @@ class Drained:
 def drain(url: str, *, latency_s: float, rounds: int) -> Drained:
     """Measures draining `rounds` invoices per thread, from the first request until the last outcome is written down."""
     engine = prepared(url)
-    created = [sync.create_invoice(engine, standalone(), actor="bench", today=TODAY) for _ in range(THREADS * rounds)]
+    created = [sync.create_invoice(engine, standalone(), actor="bench", today=day()) for _ in range(THREADS * rounds)]
     with Judge(latency_s=latency_s) as judge:
         worker = Worker(sender(engine, judge.url), threads=THREADS, on_change=lambda: None)
         cpu_s = time.process_time()

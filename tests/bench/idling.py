@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 from sqlalchemy import Engine
 
-from tests.bench.creating import TODAY, prepared, standalone
+from tests.bench.creating import prepared, standalone
+from tests.days import day
 from tests.live_app import running, wait_until
 from tests.stand_in import StandIn
-from toc_sync import sync
+from toc_sync import clock, sync
 
 ROUNDS = 50
 IDLE_S = 20.0
@@ -36,7 +36,7 @@ def across_processes_ms(url: str, folder: Path) -> float:
     engine = prepared(url)
     with StandIn() as function, running(["-m", "toc_sync", "worker"], folder, _environment(url, function)) as worker:
         worker.says("worker-started")
-        sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
+        sync.create_invoice(engine, standalone(), actor="bench", today=day())
         function.wait_for(count=1)
         wait_until(lambda: _listens(engine))
         waits = [_one(engine, function) for _ in range(ROUNDS)]
@@ -51,8 +51,8 @@ def _listens(engine: Engine) -> bool:
 
 
 def _one(engine: Engine, function: StandIn) -> float:
-    invoice_id = sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
-    committed_at = datetime.now(UTC)
+    invoice_id = sync.create_invoice(engine, standalone(), actor="bench", today=day())
+    committed_at = clock.now()
     function.wait_for(invoice_id)
     arrived_at = next(request.at for request in function.requests if request.invoice_id == invoice_id)
     time.sleep(0.05)  # so that the worker is idle again

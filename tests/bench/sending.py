@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from tests.bench.creating import TODAY, prepared, standalone
+from tests.bench.creating import prepared, standalone
+from tests.days import day
 from tests.live_app import wait_until
 from tests.stand_in import StandIn
-from toc_sync import sync
+from toc_sync import clock, sync
 from toc_sync.edge import Edge
 from toc_sync.refusals import shipped_refusals
 from toc_sync.worker import Worker
@@ -38,8 +38,8 @@ def sender(engine: Engine, url: str) -> sync.Sender:
 
 
 def _one(engine: Engine, function: StandIn, worker: Worker) -> float:
-    invoice_id = sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
-    committed_at = datetime.now(UTC)
+    invoice_id = sync.create_invoice(engine, standalone(), actor="bench", today=day())
+    committed_at = clock.now()
     worker.wake()
     function.wait_for(invoice_id)
     arrived_at = next(request.at for request in function.requests if request.invoice_id == invoice_id)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
-from tests.bench.creating import TODAY, prepared, standalone
+from tests.bench.creating import prepared, standalone
+from tests.days import day
 from tests.live_app import running, wait_until
 from tests.stand_in import StandIn
 from toc_sync import sync
@@ -46,7 +47,7 @@ def after_kill_s(url: str, folder: Path) -> tuple[float, float]:
             two.says("worker-started", within_s=PATIENCE_S)
             function.hold()
             for _ in range(INVOICES):
-                sync.create_invoice(engine, standalone(), actor="bench", today=TODAY)
+                sync.create_invoice(engine, standalone(), actor="bench", today=day())
             function.wait_for(count=SEATS, timeout_s=PATIENCE_S)
             one.stop(signal.SIGKILL)
             function.release()
