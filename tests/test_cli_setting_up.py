@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,7 +13,7 @@ from sqlalchemy import Engine, func, inspect, select
 from tests.billing_desk import KEY, Desk, billing_desk
 from tests.broken_wire import BrokenWire
 from tests.stand_in import StandIn
-from toc_sync import installation, samples
+from toc_sync import clock, installation, samples
 from toc_sync.cli import program
 from toc_sync.database import writing
 from toc_sync.engines import open_engine
@@ -57,6 +58,14 @@ def empty(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine
 @pytest.fixture
 def desk(database_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     with billing_desk(database_url, function) as desk:
+        for name, value in desk.environment.items():
+            monkeypatch.setenv(name, value)
+        yield desk
+
+
+@pytest.fixture
+def sqlite_desk(sqlite_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with billing_desk(sqlite_url, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk
@@ -184,14 +193,18 @@ def test_seed_refuses_beside_a_real_function(desk, monkeypatch):
 def test_check_asks_the_function_without_an_invoice(desk, answer, function_is_good, key_is_good):
     desk.function.answer(None, answer)
     result = run("check")
-    database, *signals, function, key, gate = result.stdout.splitlines()
+    database, of_its_kind, function, key, gate = result.stdout.splitlines()
     assert database.startswith("✓ database: ")
     assert function.startswith("✓" if function_is_good else "✗"), function
     assert key.startswith("✓" if key_is_good else "✗"), key
     assert gate == "✓ gate: Invoices may leave."
     assert result.exit_code == (0 if function_is_good and key_is_good else 1)
     on_postgresql = desk.engine.dialect.name == "postgresql"
-    assert signals == (["✓ signals: They reach every worker at once."] if on_postgresql else [])
+    assert of_its_kind == (
+        "✓ signals: They reach every worker at once."
+        if on_postgresql
+        else "✓ clock: This machine's clock is the time by which everything here is measured."
+    )
     assert KEY not in result.output
     assert {(request.body, request.headers.get("content-type")) for request in desk.function.requests} <= {(b"", None)}
 
@@ -199,6 +212,22 @@ def test_check_asks_the_function_without_an_invoice(desk, answer, function_is_go
 def test_check_changes_nothing(desk):
     assert run("check").exit_code == 0
     assert marker(desk.engine, installation.FUNCTION_HOST) is None
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        pytest.param(1, "60 min ahead of the time kept here. This machine's clock was set forward", id="forward"),
+        pytest.param(-1, "60 min behind the time kept here, which goes a tenth slower", id="back"),
+    ],
+)
+def test_check_says_that_the_clock_was_set(sqlite_desk, by, said):
+    with clock.set_wrong(timedelta(hours=by)):
+        result = run("check")
+    line = next(line for line in result.stdout.splitlines() if "clock:" in line)
+    assert line.startswith("✗ clock: This machine's clock is ")
+    assert said in line
+    assert result.exit_code == 1
 
 
 def test_check_says_what_a_transaction_pooler_costs(postgres_url, monkeypatch):

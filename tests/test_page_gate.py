@@ -125,6 +125,16 @@ def test_the_banner_says_what_stopped_the_sending_and_what_happens_next(office, 
     assert "Resume sending" in labels(at)
 
 
+def test_a_clock_that_was_set_forward_stands_on_the_page_and_nobody_can_resume_it(office):
+    with clock.set_wrong(timedelta(hours=1)):
+        office.invoice("A 1")
+        at = visit()
+        said = banner(at)
+    for words in ("Sending has stopped by itself", "This machine's clock was set forward", "1 invoice waits, €123.00."):
+        assert plain(words) in said
+    assert "Resume sending" not in labels(at)
+
+
 def test_the_overview_does_not_call_on_its_way_what_waits(office):
     office.runtime.gate.pause(actor="ana", reason=REASON)
     office.invoice("A 1")

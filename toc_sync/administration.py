@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from toc_sync import installation, outbox, samples, signals, wording_alerts, wording_gate
+from toc_sync import installation, ledger_time, outbox, samples, signals, wording_alerts, wording_gate
+from toc_sync.anchor import TOLERANCE_S
 from toc_sync.channels import Message, open_channels
 from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
-from toc_sync.model import DatabaseUnavailable, GateState, NoReply, Outcome, Reply, SettingsError
+from toc_sync.model import DatabaseUnavailable, GateCause, GateState, NoReply, Outcome, Reply, SettingsError
 from toc_sync.opening import naming_the_database
 from toc_sync.patience import PERSON, SET_UP
 from toc_sync.runtime import Runtime, connect
@@ -81,8 +82,8 @@ def check(settings: Settings, *, actor: str) -> Iterator[Finding]:
     kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
     wrong = _wrong_with_database(runtime)
     yield Finding(subject="database", good=not wrong, sentence=wrong or f"{kind} answers, and all tables are there.")
-    if settings.uses_postgresql and not wrong:
-        yield _check_signals(runtime)
+    if not wrong:
+        yield _check_signals(runtime) if settings.uses_postgresql else _check_clock(runtime)
     findings = list(_check_function(runtime))
     yield from findings
     if not wrong:
@@ -131,18 +132,24 @@ def _check_signals(runtime: Runtime) -> Finding:
     return Finding(subject="signals", good=True, sentence="They reach every worker at once." if heard else lost)
 
 
+def _check_clock(runtime: Runtime) -> Finding:
+    with reading(runtime.engine) as conn:
+        ahead_s = ledger_time.ahead_s(conn)
+    good = abs(ahead_s) <= TOLERANCE_S
+    return Finding(subject="clock", good=good, sentence=wording_gate.clock_finding(ahead_s, agrees=good))
+
+
 def _check_gate(runtime: Runtime, *, works: bool, actor: str) -> Finding:
     if works:
         with writing(runtime.engine, PERSON) as conn:
             if outbox.open_after_check(conn, actor=actor, now=queueing_time(conn)):
                 return Finding(subject="gate", good=True, sentence="It had closed by itself and is open again.")
-    with reading(runtime.engine) as conn:
-        gate = outbox.read_gate(conn)
+    gate = runtime.sending().gate
     if gate.is_open:
         return Finding(subject="gate", good=True, sentence="Invoices may leave.")
     stopped = wording_gate.gate_state(gate.state, gate.since, gate.changed_by)
     # A pause is somebody's wish, not a fault.
-    is_fault = gate.state is GateState.CLOSED or gate.database_changed
+    is_fault = gate.state is GateState.CLOSED or gate.cause is GateCause.DATABASE
     return Finding(subject="gate", good=not is_fault, sentence=f"{stopped} {gate.reason or ''}".strip())
 
 

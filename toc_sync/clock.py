@@ -1,7 +1,7 @@
 """The clock: the one room that asks this machine what time it is; every other room is told, or asks here.
 
 It knows the process's machine only. Where machines compare (leases, waits, locks), the database's clock counts: see
-`database.current_time`. Imports the standard library and the model, touches nothing.
+`database.current_time`. Imports the standard library and the model.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
-from toc_sync.model import ZONE
+from toc_sync.model import ZONE, ClockReading
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _moved = timedelta(0)
 _wrong_by = timedelta(0)
@@ -31,6 +35,19 @@ def uptime() -> float:
     """Returns seconds since some fixed moment; time in which the machine was suspended counts where it can."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+def read() -> ClockReading:
+    """Returns what all clocks of this machine say, whatever a test has moved."""
+    return ClockReading(boot=_boot(), uptime_s=uptime(), wall=datetime.now(UTC) + _wrong_by)
+
+
+@cache
+def _boot() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def moved() -> timedelta:

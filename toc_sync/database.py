@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from toc_sync import clock, wording_database
 from toc_sync.engines import be_patient, is_direct, keep_statements, turns_of
 from toc_sync.holders import find_holder
+from toc_sync.ledger_time import ledger_time
 from toc_sync.model import CommitUncertain, DatabaseBusy, DatabaseUnavailable
 from toc_sync.patience import PROGRAM, READER, Patience
 
@@ -72,7 +73,7 @@ def writing(engine: Engine, patience: Patience = PROGRAM) -> Iterator[Connection
 
 
 def current_time(conn: Connection) -> datetime:
-    """Returns the database's clock, so that machines whose own clocks differ agree; SQLite's machine is this one.
+    """Returns the database's clock, so that machines whose own clocks differ agree; SQLite's cannot jump.
 
     The same round trip makes this transaction's commit durable where the server's default would let it be lost, and
     limits how long the transaction waits for locks: ask before anything is locked.
@@ -98,7 +99,7 @@ def is_locked(error: DBAPIError) -> bool:
 
 def _read_clock(conn: Connection, plain: TextClause, limited: TextClause) -> datetime:
     if not is_postgresql(conn):
-        return clock.now()
+        return ledger_time(conn) + clock.moved()
     patience: Patience = conn.get_execution_options().get(_PATIENCE, PROGRAM)
     if patience is PROGRAM and is_direct(conn):  # its session is limited to just that
         now: datetime = conn.execute(plain).one()[0]

@@ -37,11 +37,18 @@ class Gate:
     """The database has another identity than the one a person last saw."""
     is_wished: bool = False
     """Somebody paused beside the row, which was locked; it does not say so itself yet."""
+    clock_set_at: datetime | None = None
+    """Since when nothing leaves because this machine's clock was set forward; that ends by itself."""
 
     @property
     def is_open(self) -> bool:
         """Tells whether invoices may leave."""
-        return self.state is GateState.OPEN and not self.database_changed
+        return self.state is GateState.OPEN and not self.database_changed and self.clock_set_at is None
+
+    @property
+    def shown_since(self) -> datetime:
+        """Since when it is as people see it."""
+        return self.clock_set_at if self.clock_set_at and self.state is GateState.OPEN else self.since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +95,8 @@ def next_cause(gate: Gate, answers: Sequence[Answer]) -> GateCause | None:
 def may_probe(gate: Gate, *, now: datetime) -> bool:
     """Tells whether it is time for one invoice to find out whether the function works again."""
     waits = gate.state is GateState.CLOSED and gate.cause is GateCause.OUTAGE and not gate.database_changed
-    return waits and gate.probe_at is not None and gate.probe_at <= now
+    is_time = gate.probe_at is not None and gate.probe_at <= now
+    return waits and is_time and gate.clock_set_at is None
 
 
 def next_probe(gate: Gate, *, now: datetime) -> tuple[datetime, int]:

@@ -98,6 +98,8 @@ class GateCause(StrEnum):
     CONFIGURATION = "configuration"
     PERSON = "person"
     DATABASE = "database"
+    CLOCK = "clock"
+    """This machine's clock was set forward; never written down, and over by itself."""
 
 
 class Fixer(StrEnum):
@@ -213,6 +215,16 @@ class Invoice:
     updated_at: datetime | None
     api_fingerprint: str | None = None
     """A short stand-in for `api_response`, of the same reading."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockReading:
+    """What a machine's clocks say at one moment: the one that people can set, and the one that nobody can."""
+
+    boot: str
+    """Which start of the machine `uptime_s` counts from; empty where the system does not tell."""
+    uptime_s: float
+    wall: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

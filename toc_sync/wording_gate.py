@@ -6,14 +6,18 @@ from datetime import datetime
 
 from toc_sync.model import GateCause, GateState, Status
 from toc_sync.views import GateView, Reopening
-from toc_sync.wording import STATUS_NAMES, amounts, clock_time, day_and_time, invoices
+from toc_sync.wording import STATUS_NAMES, amounts, clock_time, day_and_time, duration, invoices
 
 GATE_REASONS = {
     GateCause.OUTAGE: "The last answers all meant that the function or its platform is down.",
     GateCause.CONFIGURATION: "The function refused because of its set-up (key, address or deployment).",
     GateCause.DATABASE: "This database is not the one it was: after a failover or a restored backup, some invoices may"
     " have been sent without a trace here.",
+    GateCause.CLOCK: "This machine's clock was set forward, and what protects an invoice from being sent twice counts"
+    " real time only. Sending goes on by itself after 15 minutes, or as soon as the clock is set back; if it does not,"
+    " set the clock right, or restart the machine.",
 }
+CLOCK_WAS_SET = f"This cannot be resumed. {GATE_REASONS[GateCause.CLOCK]}"
 PAUSE_NEEDS_A_REASON = "Say why, so that others know when to resume."
 NO_INTERVAL = "Name an interval in the past: --since must lie before --until, and --until not in the future."
 PAUSED_NOW = "Nothing is sent from now on. What is on its way is awaited."
@@ -79,6 +83,20 @@ def distrusted_count(count: int) -> str:
     """Says what distrust has done."""
     are = "is" if count == 1 else "are"
     return f"{invoices(count)} {are} in doubt now. Sending is paused: look them up in TOC Online, then resume."
+
+
+def clock_finding(ahead_s: float, *, agrees: bool) -> str:
+    """Says whether this machine's clock is the time that the program keeps, and what happens if not."""
+    if agrees:
+        return "This machine's clock is the time by which everything here is measured."
+    if ahead_s < 0:
+        return (
+            f"This machine's clock is {duration(-ahead_s)} ahead of the time kept here. {GATE_REASONS[GateCause.CLOCK]}"
+        )
+    return (
+        f"This machine's clock is {duration(ahead_s)} behind the time kept here, which goes a tenth slower until they"
+        " agree. Waits last a tenth longer meanwhile; nothing else changes."
+    )
 
 
 def gate_details(gate: GateView) -> str:

@@ -44,6 +44,8 @@ def _draw_closed(gate: GateView) -> None:
     with st.container(border=True, key="gate_banner"):
         stopped = wording_gate.gate_state(gate.state, gate.since, gate.changed_by)
         st.error(f"**{say.plain(stopped)}** {say.plain(wording_gate.gate_details(gate))}", icon=":material/front_hand:")
+        if gate.cause is GateCause.CLOCK:  # ends by itself, and by nobody's word
+            return
         with st.popover("Resume", icon=":material/play_arrow:", type="primary", key="resume"):
             st.markdown(say.plain(_before_resuming(gate)))
             with st.form("resume_form", border=False):

@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, func, literal, select, true
 
-from toc_sync import wording_gate
+from toc_sync import ledger_time, wording_gate
 from toc_sync.database import is_postgresql
 from toc_sync.gating import DOWN_AFTER, Answer, Gate, next_cause, next_probe
 from toc_sync.model import ErrorKind, GateCause, GateState, Outcome
 from toc_sync.outbox import wishes
 from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.wishes import Wish
-from toc_sync.tables import OUR_SCHEMA, gate_log, gate_wishes
+from toc_sync.tables import OUR_SCHEMA, gate_log, gate_wishes, markers
 from toc_sync.tables import gate as gate_table
 from toc_sync.tables import sync_attempts as attempts
 
@@ -31,7 +31,7 @@ _LOOKED_AT = 10 * DOWN_AFTER
 
 
 def read_gate(conn: Connection) -> Gate:
-    """Returns the gate as it is now; on PostgreSQL also whether this is still the database it was."""
+    """Returns the gate as it is now, with what else keeps invoices here: another database, or a clock that was set."""
     row = conn.execute(_query(conn)).mappings().one()
     return _with_wish(_as_gate(row), wishes.wish_of(conn, row))
 
@@ -95,6 +95,8 @@ def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -
     gate = _lock_gate(conn, now)
     if gate.is_open:
         return wording_gate.ALREADY_OPEN
+    if gate.clock_set_at and gate.state is GateState.OPEN and not gate.database_changed:
+        return wording_gate.CLOCK_WAS_SET
     _open(conn, gate, by=actor, now=now)
     wishes.forget(conn)
     conn.execute(gate_table.update().values(database_identity=_identity(conn)))
@@ -211,7 +213,8 @@ def _query(conn: Connection) -> Select[Any]:
     return _QUERY_WITH_IDENTITY if is_postgresql(conn) else _QUERY
 
 
-_QUERY = select(gate_table, literal(None).label("identity"))
+_ANCHOR = select(markers.c.value).where(markers.c.name == ledger_time.MARKER).scalar_subquery()
+_QUERY = select(gate_table, literal(None).label("identity"), _ANCHOR.label("ledger_time"))
 _WISHED = (gate_wishes.c.at.label("wished_at"), gate_wishes.c.actor.label("wished_by"))
 _QUERY_WITH_IDENTITY = (
     select(
@@ -233,6 +236,7 @@ def _identity(conn: Connection) -> str | None:
 
 def _as_gate(row: RowMapping) -> Gate:
     known, found = row["database_identity"], row.get("identity")
+    anchor = ledger_time.parse_anchor(row.get("ledger_time"))
     return Gate(
         state=GateState(row["state"]),
         since=row["since"],
@@ -243,6 +247,7 @@ def _as_gate(row: RowMapping) -> Gate:
         probe_wait_s=row["probe_wait_s"],
         log_id=row["log_id"],
         database_changed=None not in (known, found) and known != found,
+        clock_set_at=anchor.held_since if anchor else None,
     )
 
 

@@ -124,7 +124,7 @@ def queued_message(conn: Connection, invoice: Invoice, *, was_waiting: bool) -> 
     gate = read_gate(conn)
     on_its_way = wording.queued_now(was_waiting=was_waiting)
     if not gate.is_open:
-        on_its_way = wording_gate.waits_for_gate(gate.state, gate.since, gate.changed_by)
+        on_its_way = wording_gate.waits_for_gate(gate.state, gate.shown_since, gate.changed_by)
     return " ".join(filter(None, (on_its_way, caution)))
 
 

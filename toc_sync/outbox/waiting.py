@@ -22,7 +22,7 @@ def find_obstacle(conn: Connection, record: RowMapping, *, turns: Turns, now: da
     """Returns the same for a record that was read already."""
     gate = read_gate(conn)
     if not gate.is_open:
-        return wording_gate.waits_for_gate(gate.state, gate.since, gate.changed_by)
+        return wording_gate.waits_for_gate(gate.state, gate.shown_since, gate.changed_by)
     not_before = record["not_before"]
     if not_before is not None and not_before > now:
         return None

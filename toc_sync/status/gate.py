@@ -15,6 +15,7 @@ from toc_sync.status.overview import read_presence
 from toc_sync.tables import gate_log
 from toc_sync.tables import sync_records as records
 from toc_sync.views import GateView, Reopening, Sending
+from toc_sync.wording_gate import GATE_REASONS
 
 REMEMBERED_FOR = timedelta(hours=24)
 """How long pages tell how the last outage ended."""
@@ -29,18 +30,27 @@ def read_gate_view(conn: Connection, *, now: datetime) -> GateView:
     """Returns the gate, and how many invoices wait meanwhile and what they are worth."""
     gate = read_gate(conn)
     waiting, amounts = (0, {}) if gate.is_open else _waiting(conn)
+    state, cause, reason = _as_shown(gate)
     return GateView(
-        # Every sender finds the database changed before anything leaves, so that it is as good as paused.
-        state=GateState.PAUSED if gate.database_changed else gate.state,
-        since=gate.since,
-        cause=GateCause.DATABASE if gate.database_changed else gate.cause,
+        state=state,
+        since=gate.shown_since,
+        cause=cause,
         changed_by=gate.changed_by,
-        reason=gate.reason,
+        reason=reason,
         probe_at=gate.probe_at,
         waiting=waiting,
         amounts=amounts,
         reopening=_reopening(conn, gate, now) if gate.is_open else None,
     )
+
+
+def _as_shown(gate: Gate) -> tuple[GateState, GateCause | None, str | None]:
+    if gate.database_changed:
+        # Every sender finds the database changed before anything leaves, so that it is as good as paused.
+        return GateState.PAUSED, GateCause.DATABASE, gate.reason
+    if gate.clock_set_at and gate.state is GateState.OPEN:
+        return GateState.CLOSED, GateCause.CLOCK, GATE_REASONS[GateCause.CLOCK]
+    return gate.state, gate.cause, gate.reason
 
 
 def _waiting(conn: Connection) -> tuple[int, dict[str, Decimal]]:
