@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -74,6 +75,15 @@ def test_a_clock_set_wrong_moves_this_machine_alone(postgres_desk):
     with clock.set_wrong(timedelta(hours=1)):
         assert clock.now() - before > timedelta(minutes=59)
         assert postgres_desk.now() - before < MOMENT
+
+
+def test_uptime_is_counted_by_the_kernel_where_a_library_fakes_all_clocks(monkeypatch):
+    real = clock.uptime()
+    for faked in (timedelta(0), timedelta(hours=1), timedelta(hours=-1), timedelta(days=400)):
+        monkeypatch.setattr(time, "clock_gettime", lambda _, faked=faked: (datetime.now(UTC) + faked).timestamp())
+        told = [clock.uptime() for _ in range(100)]
+        assert real - 1 < told[0] < real + MOMENT.total_seconds()
+        assert told == sorted(told)
 
 
 def test_uptime_goes_on_whatever_a_test_does_with_the_time():
