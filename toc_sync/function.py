@@ -11,6 +11,7 @@ from threading import Lock
 from toc_sync.edge import Edge
 from toc_sync.model import NoReply, Reply
 from toc_sync.sandbox import Behaviour, Sandbox, SandboxDocuments
+from toc_sync.secrecy import Blanker
 from toc_sync.settings import Settings
 
 SANDBOX_KEY = "sandbox"
@@ -48,9 +49,13 @@ class Function:
             return self._edge
 
     def probe(self) -> Reply | NoReply:
-        """Asks the function whether it is there, in a way that can issue nothing."""
+        """Asks the function whether it is there, in a way that can issue nothing; its answer is without secrets."""
         edge = self.edge()
-        return replace(edge, deadline_s=min(PROBE_S, edge.deadline_s)).probe()
+        answer = replace(edge, deadline_s=min(PROBE_S, edge.deadline_s)).probe()
+        blanker = Blanker(self._settings.secrets)
+        return (
+            replace(answer, error=blanker.text(answer.error)) if isinstance(answer, NoReply) else blanker.reply(answer)
+        )
 
     def rehearse(self, answers: Mapping[int, str]) -> None:
         """Tells the sandbox what to answer (a behaviour's name) when one of these invoices is sent next."""

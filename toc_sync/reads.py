@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from toc_sync.database import current_time, reading
 from toc_sync.model import Refusal, SyncState, UnknownInvoice, parse_invoice_id
 from toc_sync.outbox import Turns
 from toc_sync.reads_activity import ActivityReads
+from toc_sync.secrecy import Blanker
 from toc_sync.settings import Settings
 from toc_sync.views import (
     Choice,
@@ -58,6 +59,7 @@ class Reads:
         self.settings = settings
         self.engine = engine
         self.refusals = refusals
+        self.blanker = Blanker(settings.secrets)
         self.activity = ActivityReads(engine)
 
     @property
@@ -103,7 +105,9 @@ class Reads:
             detail = status.read_detail(conn, number, refusals, turns=self.turns, now=now, idempotent=idempotent)
         if detail is None:
             raise UnknownInvoice(wording.unknown_invoice(number))
-        return detail
+        # The other application may have written an answer as it came.
+        row = replace(detail.row, error=self.blanker.value(detail.row.error))
+        return replace(detail, row=row, api_response=self.blanker.value(detail.api_response))
 
     def preview_send_again(self, invoice_ids: Iterable[object]) -> SendAgainPreview:
         """Returns what "they are not there: send again" would do to these invoices. Raises InvalidInvoiceId."""
@@ -253,7 +257,8 @@ class Reads:
         for number in numbers:
             if number not in found:
                 raise UnknownInvoice(wording.unknown_invoice(number))
-        return [found[number] for number in numbers]
+        states = [found[number] for number in numbers]
+        return [replace(state, error=self.blanker.value(state.error)) for state in states]
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Connection, datetime]]:

@@ -19,6 +19,7 @@ from toc_sync import clock, installation, outbox, resolving, samples, sync, word
 from toc_sync.alarm import Alarm, start_alarm
 from toc_sync.answer import clean_text
 from toc_sync.channels import open_channels
+from toc_sync.console import keep_out_of_the_log
 from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
@@ -32,6 +33,7 @@ from toc_sync.opening import load_refusals, naming_the_database, open_database
 from toc_sync.patience import SET_UP
 from toc_sync.reads import Reads
 from toc_sync.sandbox import Behaviour
+from toc_sync.secrecy import Blanker
 from toc_sync.settings import Settings, load_settings
 from toc_sync.typed import cleaned_reason, wrong_document_no
 from toc_sync.verbs import teaching
@@ -246,6 +248,7 @@ class Runtime(Reads):
             lease_s=self.settings.lease_s,
             idempotent=self.settings.toc_function_is_idempotent,
             turns=self.turns,
+            blanker=self.blanker,
         )
 
     def _sender(self, name: str, pause: Callable[[float], bool]) -> sync.Sender:
@@ -291,6 +294,7 @@ def open_runtime(settings: Settings) -> Runtime:
 
 def connect(settings: Settings) -> Runtime:
     """Returns a runtime on a database that nobody has looked at yet: what an administrator does first needs no more."""
+    keep_out_of_the_log(Blanker(settings.secrets))
     return Runtime(settings, open_database(settings), load_refusals(settings))
 
 

@@ -11,7 +11,7 @@ import re
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -27,6 +27,8 @@ from toc_sync.model import SettingsError
 FUNCTION_PATH = "/functions/v1/toc_invoice"
 EMBEDDED_DATABASE = Path("data/toc_sync.db")
 SECRETS_FILE = Path(".streamlit/secrets.toml")
+_LENGTH_OF_A_TOKEN = 8
+_NAMES_A_SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 _IDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]{0,62}"
 
 
@@ -165,6 +167,17 @@ class Settings(BaseSettings):
         return tuple(address.get_secret_value() for address in self.toc_sync_alert_urls)
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not come back: the key, and the passwords and tokens in addresses."""
+        key = self.toc_function_key.get_secret_value() if self.toc_function_key else ""
+        found = [key]
+        if self.database_url:
+            found += _passwords(self.database_url.get_secret_value())
+        for address in self.alert_addresses:
+            found += [*_passwords(address), *_tokens(address)]
+        return tuple(dict.fromkeys(filter(None, found)))
+
+    @property
     def label(self) -> str:
         """The name of the environment that every page shows."""
         return self.toc_sync_label or ("Sandbox" if self.uses_sandbox else "Production")
@@ -194,6 +207,23 @@ def load_settings() -> Settings:
     if not re.match(r"postgresql\+psycopg://|sqlite:///[^:?]", settings.sqlalchemy_url):
         raise SettingsError("DATABASE_URL must begin with postgresql://, or with sqlite:/// and name a file.")
     return settings
+
+
+def _passwords(address: str) -> list[str]:
+    """Returns the password of an address, as it is and decoded; one with an @ in it may end at either."""
+    found = [ended[1] for end in (".*?", ".*") if (ended := re.match(rf"[^:/]+://[^:@/]*:({end})@", address))]
+    found += [value for name, value in parse_qsl(address.partition("?")[2]) if _NAMES_A_SECRET.search(name)]
+    return [*found, *map(unquote, found)]
+
+
+def _tokens(address: str) -> list[str]:
+    """Returns the parts of an alert address that are tokens: not its scheme, no host, no name of a person or channel."""
+    parts = re.split(r"[/:?&=@]+", address.partition("://")[2])
+    return [
+        part
+        for part in map(unquote, parts)
+        if len(part) >= _LENGTH_OF_A_TOKEN and "." not in part and not part.isalpha()
+    ]
 
 
 def _is_address(text: str) -> bool:

@@ -38,6 +38,7 @@ from toc_sync.model import (
 )
 from toc_sync.new_invoice import NewInvoice
 from toc_sync.patience import PERSON, PROGRAM, Patience
+from toc_sync.secrecy import Blanker
 
 SEND_WITHIN_S = 5.0
 """A claim older than this is not sent any more: a frozen thread must not wake up and send."""
@@ -62,6 +63,7 @@ class Rules:
     lease_s: float
     idempotent: bool
     turns: outbox.Turns = outbox.Turns()  # noqa: RUF009  # it is frozen
+    blanker: Blanker = Blanker()  # noqa: RUF009  # the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +221,8 @@ def _tell_gate(sender: Sender, claimed: Claim, verdict: Verdict) -> None:
 
 def _write_outcome(sender: Sender, claimed: Claim, answer: Reply | NoReply) -> Verdict:
     """Writes what an attempt came to, and keeps trying while the database is away: the answer exists only here."""
-    verdict = classify(answer, sender.rules.refusals)
+    # What it means is read from the answer as it came; from here on its words are without secrets.
+    verdict = sender.rules.blanker.verdict(classify(answer, sender.rules.refusals))
     jitter = random.random()
     guarded = False  # the billing database hardly ever refuses
     tries = 0
@@ -267,7 +270,12 @@ def _with_what_was_taught(conn: Connection, answer: Reply | NoReply, verdict: Ve
     """Returns what an unclear answer means to people; a withdrawal waits for this transaction, or is seen by it."""
     if not is_unclear(verdict):
         return verdict
-    return classify(answer, outbox.known_refusals(conn, rules.refusals, for_share=True))
+    known = outbox.known_refusals(conn, rules.refusals, for_share=True)
+    # Taught from answers as they are stored: without secrets.
+    stored = answer if isinstance(answer, NoReply) else rules.blanker.reply(answer)
+    read = classify(stored, known)
+    is_taught = any(refusal.taught and refusal.name == read.refusal for refusal in known)
+    return rules.blanker.verdict(read) if is_taught else verdict
 
 
 def evidence_of(answer: Reply | NoReply) -> outbox.Evidence:

@@ -24,6 +24,7 @@ from toc_sync.cli.sending import status, sync
 from toc_sync.cli.setting_up import accept_function, check, init_db, seed
 from toc_sync.cli.teaching import refusals, teach, withdraw_refusal
 from toc_sync.cli.verifying import verify
+from toc_sync.console import blanked
 from toc_sync.model import TocSyncError
 
 INTERRUPTED = 130
@@ -37,7 +38,7 @@ class _Program(click.Group):
         try:
             return super().invoke(ctx)
         except TocSyncError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(blanked(str(error))) from error
         except KeyboardInterrupt:
             click.echo("Stopped. An invoice that was being sent becomes in doubt when its lease ends.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
