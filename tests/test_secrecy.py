@@ -131,11 +131,16 @@ def test_nothing_is_left_of_a_secret_however_it_is_spelled(secret: str, spell: C
 @pytest.mark.parametrize("secret", SECRETS, ids=["key", "password", "JWT"])
 @pytest.mark.parametrize("length", [12, 19, 27])
 def test_a_rest_at_the_edge_of_a_text_that_was_cut_is_blanked(secret: str, length: int) -> None:
-    blanker = Blanker((secret,))
+    blanker, words = Blanker((secret,)), "and the rest of a long sentence " * 4
     for spelled in (secret, in_base64("", secret), quote(secret, safe=""), secret.encode().hex()):
-        assert blanker.text(f"The key was {spelled[:length]}").startswith(f"The key was {MARK}"), spelled
+        assert blanker.text(f"{words}{spelled[:length]}").startswith(f"{words}{MARK}"), spelled
     for spelled in (secret, in_base64("", secret)):
-        assert blanker.text(f"{spelled[-length:]} was the key") == f"{MARK} was the key", spelled
+        assert blanker.text(f"{spelled[-length:]} {words}") == f"{MARK} {words}", spelled
+
+
+def test_a_short_text_was_not_cut_so_it_stays() -> None:
+    """The name of one of our own markers begins as this key ends."""
+    assert Blanker(("a-secret-key-of-the-function",)).text("function_host") == "function_host"
 
 
 @pytest.mark.parametrize("part", JWT.split("."), ids=["header", "payload", "signature"])
@@ -156,12 +161,22 @@ ORDINARY = (
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_words_stay(text: str) -> None:
-    settings = ("sandbox", "k", "postgres", "password", "document", "12345678", "a-secret-key-of-the-function")
+    settings = (
+        "sandbox",
+        "k",
+        "in_doubt",
+        "not-synced",
+        "postgres",
+        "password",
+        "document",
+        "12345678",
+        "a-secret-key-of-the-function",
+    )
     assert Blanker((*SECRETS, *settings)).text(text) == text
     assert Blanker().text(text) == text
 
 
-@pytest.mark.parametrize("weak", ["k3y", "postgres", "12345678", "Document"])
+@pytest.mark.parametrize("weak", ["k3y", "postgres", "12345678", "Document", "in_doubt", "hush-hush"])
 def test_a_key_that_is_short_or_a_plain_word_is_blanked_where_a_key_is_named(weak: str) -> None:
     blanker = Blanker((weak,))
     assert blanker.text(f"Authorization: Bearer {weak}") == f"Authorization: Bearer {MARK}"

@@ -20,10 +20,13 @@ from toc_sync.traces import Traces
 MARK = "[hidden]"
 _BETWEEN = "\x00"
 _MAY_BE_CUT = 100
+"""Characters: a shorter text was cut by nobody, and what it begins or ends with is a word."""
+
 _WEAK_BELOW, _WORD_BELOW = 8, 16
 _DEEPEST = 60
 _OF_A_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.~-") | set(range(128, 256))
 _ALSO_BEHIND = frozenset(b"=%")
+_WORDS = re.compile(r"[^\W\d_]+(?:[_-][^\W\d_]+)*")
 _NAMED = r"(?:bearer|basic|token|key|password|passwd|pwd)[\"'\s:=]{1,6}"
 
 
@@ -31,7 +34,7 @@ _NAMED = r"(?:bearer|basic|token|key|password|passwd|pwd)[\"'\s:=]{1,6}"
 class Blanker:
     """Blanks `secrets`; without any, nothing.
 
-    One that is shorter than 8 characters, a number or a plain word is blanked only where a secret is named.
+    One that is shorter than 8 characters, a number or plain words is blanked only where a secret is named.
     """
 
     secrets: tuple[str, ...] = ()
@@ -40,7 +43,10 @@ class Blanker:
         """Tells whether a trace of a secret stands in `text`; takes some milliseconds for a million characters."""
         if self._weak and self._weak.search(text):
             return True
-        return self._traces is not None and any(map(self._traces.stand_in, views(_as_bytes(text))))
+        may_be_cut = len(text) >= _MAY_BE_CUT
+        return self._traces is not None and any(
+            self._traces.stand_in(view, may_be_cut=may_be_cut) for view in views(_as_bytes(text))
+        )
 
     def finds_in(self, texts: Sequence[str]) -> bool:
         """Tells whether a trace of a secret stands in one of many texts; short ones are looked at together."""
@@ -53,7 +59,7 @@ class Blanker:
         if self._weak:
             text = self._weak.sub(rf"\g<before>{MARK}", text)
         raw = _as_bytes(text)
-        spans = sorted(_whole_word(raw, *span) for span in self._spans(raw))
+        spans = sorted(_whole_word(raw, *span) for span in self._spans(raw, may_be_cut=len(text) >= _MAY_BE_CUT))
         return _with_marks(raw, spans).decode("utf-8", "surrogatepass")
 
     def json_text(self, text: str) -> str:
@@ -94,10 +100,10 @@ class Blanker:
         pattern = rf"(?P<before>{_NAMED}(?={words})|:(?=(?:{words})@))(?:{words})(?![A-Za-z0-9])"
         return re.compile(pattern, re.IGNORECASE) if words else None
 
-    def _spans(self, raw: bytes) -> Iterator[tuple[int, int]]:
+    def _spans(self, raw: bytes, *, may_be_cut: bool) -> Iterator[tuple[int, int]]:
         if self._traces is not None:
             for view in views_with_places(raw):
-                for begin, end in self._traces.places(view.alike):
+                for begin, end in self._traces.places(view.alike, may_be_cut=may_be_cut):
                     yield view.at[begin][0], view.at[end - 1][1]
 
     def _blanked(self, value: Any, depth: int) -> Any:
@@ -113,7 +119,8 @@ class Blanker:
 
 
 def _is_weak(secret: str) -> bool:
-    is_word = secret.isalpha() and len(secret) < _WORD_BELOW
+    # Our own names of states and columns look like this too.
+    is_word = len(secret) < _WORD_BELOW and _WORDS.fullmatch(secret) is not None
     return len(secret) < _WEAK_BELOW or is_word or secret.isdigit()
 
 

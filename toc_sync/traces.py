@@ -25,16 +25,17 @@ class Traces:
         self._forms = tuple(forms)
         self._short = tuple(form for form in self._forms if len(form) < _LONG)
 
-    def stand_in(self, text: bytes) -> bool:
-        """Tells whether there is any trace in `text`."""
-        return next(self.places(text), None) is not None
+    def stand_in(self, text: bytes, *, may_be_cut: bool) -> bool:
+        """Tells whether there is any trace in `text`; a rest of one only where it `may_be_cut`."""
+        return next(self.places(text, may_be_cut=may_be_cut), None) is not None
 
-    def places(self, text: bytes) -> Iterator[tuple[int, int]]:
+    def places(self, text: bytes, *, may_be_cut: bool) -> Iterator[tuple[int, int]]:
         """Yields where the traces in `text` begin and end."""
         for form in self._short:
             yield from _all_places(text, form)
         yield from self._long_parts(text)
-        yield from self._rests(text)
+        if may_be_cut:
+            yield from self._rests(text)
 
     @cached_property
     def _words(self) -> dict[int, list[tuple[bytes, int]]]:
