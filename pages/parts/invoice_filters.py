@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 LARGEST = 999_999_999.99
 MOST_BATCHES = 10**9
+_LONGEST_BATCH = 10
 OLD_DOUBTS, AT_RISK = "old_doubts", "at_risk"
 ERROR_GROUP = "error_group"
 STATUSES = {name: status for status, name in STATUS_NAMES.items()}
@@ -40,7 +41,7 @@ _EMPTY: dict[str, object] = {
     OLD_DOUBTS: False,
     "due": None,
     "finding": None,
-    "batch": None,
+    "batch": "",
     AT_RISK: False,
 }
 
@@ -75,7 +76,7 @@ def _understood(teams: Mapping[str, Choice]) -> dict[str, Callable[[str], bool]]
         "order": ORDERS.__contains__,
         "page": filters.is_page,
         OLD_DOUBTS: ("true", "false").__contains__,
-        "batch": filters.is_page,
+        "batch": _is_batch,
         AT_RISK: ("true", "false").__contains__,
         ERROR_GROUP: _is_group,
     }
@@ -93,9 +94,7 @@ def _choose(teams: Mapping[str, Choice]) -> InvoiceFilter:
     due = _one_of(DUES, "Legal deadline", "due", help=RULE)
     finding = _one_of(FINDINGS, "Only", "finding")
     order = st.selectbox("Sort by", list(ORDERS), key="order", bind="query-params")
-    batch = st.number_input(
-        "Batch", min_value=1, max_value=MOST_BATCHES, value=None, step=1, key="batch", bind="query-params"
-    )
+    batch = _batch()
     return InvoiceFilter(
         statuses=tuple(STATUSES[name] for name in names),
         since=since,
@@ -111,6 +110,20 @@ def _choose(teams: Mapping[str, Choice]) -> InvoiceFilter:
         batch_id=batch,
         at_risk=at_risk,
     )
+
+
+def _batch() -> int | None:
+    """Draws the field for a batch; as text, because a field for whole numbers breaks the page at "inf" in the address."""
+    text = (
+        st.text_input("Batch", key="batch", bind="query-params", max_chars=10, placeholder="Its number") or ""
+    ).strip()
+    if text and not _is_batch(text):
+        st.warning("A batch is named by a whole number.", icon=":material/tag:")
+    return int(text) if _is_batch(text) else None
+
+
+def _is_batch(text: str) -> bool:
+    return filters.is_page(text) and len(text) <= _LONGEST_BATCH and int(text) <= MOST_BATCHES
 
 
 def _one_of(choices: Mapping[str, T], label: str, key: str, *, help: str | None = None) -> T | None:  # noqa: A002
@@ -148,7 +161,7 @@ def clear() -> NoReturn:
 def show_batch(batch_id: int) -> NoReturn:
     """Asks for the invoices of a batch and nothing else (a callback)."""
     _empty()
-    st.session_state["batch"] = batch_id
+    st.session_state["batch"] = str(batch_id)
     st.rerun()
 
 

@@ -15,7 +15,7 @@ _PERIOD_PX = 330
 
 def choose(today: date) -> RangeAsked:
     """Draws the choice and returns what is asked for."""
-    kind = st.segmented_control(
+    chosen = st.segmented_control(
         "Range",
         [str(kind) for kind in RangeKind],
         key="range",
@@ -24,15 +24,16 @@ def choose(today: date) -> RangeAsked:
         required=True,
         label_visibility="collapsed",
     )
-    if kind == RangeKind.MONTH:
+    kind = RangeKind(chosen or RangeKind.DAY)  # an empty value in the address empties even what is required
+    if kind is RangeKind.MONTH:
         months = months_until(today)
         month = st.selectbox("Month", months, key="month", bind="query-params", width=130, label_visibility="collapsed")
-        return RangeAsked(kind=RangeKind.MONTH, first=date.fromisoformat(f"{month}-01"))
-    if kind == RangeKind.CUSTOM:
+        return RangeAsked(kind=RangeKind.MONTH, first=date.fromisoformat(f"{month or months[0]}-01"))
+    if kind is RangeKind.CUSTOM:
         with st.container(width=_PERIOD_PX):
             since, until = filters.period("From", "since", "until")
         return RangeAsked(kind=RangeKind.CUSTOM, first=since, last=until)
-    return RangeAsked(kind=RangeKind(kind))
+    return RangeAsked(kind=kind)
 
 
 def note_nonsense(today: date) -> None:
