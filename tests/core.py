@@ -71,6 +71,10 @@ class Desk:
     function: StandIn
     sender: sync.Sender
 
+    def with_idempotent_function(self) -> Desk:
+        """Returns the same desk, where the function is said to issue an invoice only once."""
+        return replace(self, sender=replace(self.sender, rules=replace(self.sender.rules, idempotent=True)))
+
     # What people and the other application do -------------------------------------------------------------------------
 
     def create(self, *, token: str | None = None, actor: str = "ana", **changes: Any) -> int:
@@ -156,6 +160,7 @@ class Desk:
                 turns=self.sender.rules.turns,
                 now=current_time(conn),
                 invoice_id=invoice_id,
+                idempotent=self.sender.rules.idempotent,
             )
 
     def settle(
@@ -169,7 +174,17 @@ class Desk:
     ) -> outbox.Settled:
         with writing(self.engine) as conn:
             now = current_time(conn)
-            return outbox.settle(conn, claimed, verdict, evidence, waits_s=waits_s, jitter=jitter, now=now)
+            return outbox.settle(
+                conn,
+                claimed,
+                verdict,
+                evidence,
+                waits_s=waits_s,
+                jitter=jitter,
+                now=now,
+                idempotent=self.sender.rules.idempotent,
+                refusals=REFUSALS,
+            )
 
     def rescue(self) -> list[outbox.Settled]:
         with writing(self.engine) as conn:

@@ -186,6 +186,8 @@ def test_a_cancelled_invoice_that_is_issued_again_can_be_synced(desk: Desk) -> N
     desk.change_invoice(invoice_id, status="issued")
     desk.sweep()
     assert desk.record(invoice_id)["status"] == Status.NOT_SYNCED
+    assert "may still be sending" in desk.row(invoice_id).why_not, "it may just have been issued to be sent"
+    desk.change_record(invoice_id, sendable_since=ago(desk, 601))
     assert desk.row(invoice_id).can_retry
 
 

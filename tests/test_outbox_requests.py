@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +22,7 @@ from tests.core import (
     ago,
     at_once,
 )
-from toc_sync import resolving, sync
+from toc_sync import resolving
 from toc_sync.model import Claim, ErrorKind, Result, Status, Trigger, UnknownInvoice, Verdict
 from toc_sync.tables import sync_attempts
 
@@ -128,7 +127,7 @@ def test_sync_is_locked_while_the_other_application_may_still_be_sending(desk: D
     invoice_id = created_elsewhere_just_now(desk)
     assert desk.retry(invoice_id).message.startswith("The other application may still be sending it. Sync is possible")
     assert not desk.row(invoice_id).can_retry
-    desk.change_invoice(invoice_id, created_at=ago(desk, 601))
+    desk.change_record(invoice_id, sendable_since=ago(desk, 601))
     assert desk.retry(invoice_id).done
 
 
@@ -217,8 +216,7 @@ def test_retry_of_an_invoice_that_does_not_exist_is_refused(desk: Desk) -> None:
 def retry_of_a_doubt(desk: Desk) -> int:
     """An invoice in doubt that is queued again because the function itself refuses a second issue."""
     invoice_id = in_doubt(desk)
-    rules = replace(desk.sender.rules, idempotent=True)
-    assert sync.request_send(desk.engine, invoice_id, rules, actor="ana").done
+    assert desk.with_idempotent_function().retry(invoice_id).done
     return invoice_id
 
 
@@ -235,16 +233,18 @@ def retry_of_a_doubt(desk: Desk) -> int:
 def test_with_an_idempotent_function_a_doubt_may_be_retried_and_only_the_function_settles_it(
     desk: Desk, verdict: Verdict, status: Status
 ) -> None:
+    desk = desk.with_idempotent_function()
     invoice_id = retry_of_a_doubt(desk)
     desk.settle(desk.claim(invoice_id), verdict)
     record = desk.record(invoice_id)
     assert record["status"] == status
-    assert bool(record["open_doubt"]) == (status is Status.QUEUED)
+    assert bool(record["open_doubt"]) == (status in (Status.QUEUED, Status.IN_DOUBT))
     says_doubt = desk.api_response(invoice_id).get("in_doubt", False)
     assert says_doubt == (status in (Status.IN_DOUBT, Status.QUEUED))
 
 
 def test_a_doubt_whose_retry_was_never_delivered_is_in_doubt_in_the_end_not_failed(desk: Desk) -> None:
+    desk = desk.with_idempotent_function()
     invoice_id = retry_of_a_doubt(desk)
     desk.settle(desk.claim(invoice_id), UNDELIVERED, waits_s=())
     record = desk.record(invoice_id)

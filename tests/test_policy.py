@@ -23,7 +23,8 @@ def facts(
     return policy.Facts(
         status=status,
         invoice_status=invoice_status,
-        invoice_created_at=NOW - timedelta(seconds=created_s),
+        issued_at=NOW - timedelta(seconds=created_s),
+        seen_at=None,
         last_attempt_at=NOW - timedelta(seconds=tried_s),
         attempt_count=1,
     )

@@ -308,13 +308,13 @@ def test_a_doubt_is_retried_by_itself_ten_minutes_after_its_request_left(desk: D
 
 
 def test_a_second_doubt_stays_until_a_person_asks(desk: Desk) -> None:
+    desk = desk.with_idempotent_function()
     invoice_id = in_doubt(desk)
     assert retry_doubts(desk) == [invoice_id]
     desk.settle(desk.claim(invoice_id), LOST)
     assert retried_at(desk, invoice_id) is None
     assert retry_doubts(desk, later_s=86_400) == []
-    rules = replace(desk.sender.rules, idempotent=True)
-    assert replace(desk, sender=replace(desk.sender, rules=rules)).retry(invoice_id).done
+    assert desk.retry(invoice_id).done
     assert desk.record(invoice_id)["doubt_retries"] == 0
     desk.settle(desk.claim(invoice_id), TIMED_OUT)
     assert retry_doubts(desk, later_s=700) == [invoice_id]
@@ -331,6 +331,7 @@ def test_a_second_doubt_stays_until_a_person_asks(desk: Desk) -> None:
 def test_what_the_automatic_retry_comes_to_is_what_any_retry_comes_to(
     desk: Desk, verdict: Verdict, stands: str
 ) -> None:
+    desk = desk.with_idempotent_function()
     invoice_id = in_doubt(desk)
     retry_doubts(desk)
     desk.settle(desk.claim(invoice_id), verdict)
@@ -395,6 +396,7 @@ def test_many_doubts_are_retried_a_few_at_a_time(desk: Desk) -> None:
 
 
 def test_the_proof_holds_while_a_doubt_is_retried_that_was_last_undelivered(desk: Desk) -> None:
+    desk = desk.with_idempotent_function()
     invoice_id = in_doubt(desk)
     retry_doubts(desk)
     desk.settle(desk.claim(invoice_id), UNDELIVERED, waits_s=())
@@ -455,6 +457,7 @@ def test_doubts_older_than_a_quarter_of_an_hour_are_counted_apart(desk: Desk) ->
 
 
 def test_a_row_says_since_when_it_has_been_in_doubt_and_a_new_doubt_begins_anew(desk: Desk) -> None:
+    desk = desk.with_idempotent_function()
     invoice_id = in_doubt(desk)
     began = desk.row(invoice_id).doubt_since
     assert began is not None

@@ -242,6 +242,7 @@ class InvoiceLife(RuleBasedStateMachine):
         if (refusal := outbox.taught_once(self.conn, "unit")) is None:
             return
         outbox.withdraw_refusal(self.conn, "unit", actor="ana", reason="no", now=self.now)
+        outbox.stop_taught(self.conn, refusal, REFUSALS, actor="ana", now=self.now)
         outbox.undo_taught(self.conn, refusal, REFUSALS, after_id=0, actor="ana", now=self.now)
         for truth in self.truths.values():
             truth.unclear |= truth.taught
@@ -271,7 +272,14 @@ class InvoiceLife(RuleBasedStateMachine):
         """Writes an answer down: in time, late, or once more because nobody knew that it was written."""
         claimed, truth = one.claimed, self.truths[one.claimed.invoice_id]
         outbox.settle(
-            self.conn, claimed, one.verdict, _evidence_of(one.verdict), waits_s=WAITS_S, jitter=0.5, now=self.now
+            self.conn,
+            claimed,
+            one.verdict,
+            _evidence_of(one.verdict),
+            waits_s=WAITS_S,
+            jitter=0.5,
+            now=self.now,
+            idempotent=self.idempotent,
         )
         truth.told |= one.verdict.outcome is Outcome.SYNCED
         if one.verdict.outcome is not Outcome.IN_DOUBT:
@@ -402,7 +410,14 @@ class InvoiceLife(RuleBasedStateMachine):
 
     def _claim(self, which: int | None) -> Claim | outbox.Dropped | None:
         return outbox.claim(
-            self.conn, worker="test", lease_s=LEASE_S, refusals=REFUSALS, turns=TURNS, now=self.now, invoice_id=which
+            self.conn,
+            worker="test",
+            lease_s=LEASE_S,
+            refusals=REFUSALS,
+            turns=TURNS,
+            now=self.now,
+            invoice_id=which,
+            idempotent=self.idempotent,
         )
 
     def _answer(self, claimed: Claim, fate: str) -> Verdict:

@@ -86,14 +86,20 @@ _THIS = invoices.c.id == bindparam("wanted")
 _ONE = select_invoices().where(_THIS)
 _PRINTS = {"postgresql": _print_on_postgresql(), "sqlite": _print_on_sqlite()}
 _AS_SENT = {name: _ONE.add_columns(found.label("sent_fingerprint")) for name, found in _PRINTS.items()}
-_LOCKED = select(invoices.c.api_response).where(_THIS).with_for_update()
+_LOCKED = select(invoices.c.api_response, fingerprint_of(invoices.c.api_response)).where(_THIS).with_for_update()
 _WRITTEN = invoices.update().where(_THIS)
 
 
 def lock_api_response(conn: Connection, invoice_id: int) -> tuple[bool, object]:
     """Returns whether the invoice exists, and its `api_response`, locked against other writers until the commit."""
+    exists, value, _ = lock_standing(conn, invoice_id)
+    return exists, value
+
+
+def lock_standing(conn: Connection, invoice_id: int) -> tuple[bool, object, str | None]:
+    """Returns the same, and the fingerprint of `api_response`."""
     row = conn.execute(_LOCKED, {"wanted": invoice_id}).one_or_none()
-    return (False, None) if row is None else (True, row[0])
+    return (False, None, None) if row is None else (True, row[0], row[1])
 
 
 def write_api_response(conn: Connection, invoice_id: int, value: object, *, guarded: bool = True) -> bool:

@@ -6,9 +6,10 @@ unless it is certain that the last try did not arrive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from toc_sync import wording, wording_doubt
 from toc_sync.model import (
@@ -34,6 +35,9 @@ DOUBT_RETRY_AFTER = timedelta(minutes=10)
 
 DOUBT_RETRIES = 1
 """How often that happens before a person decides."""
+
+NO_MORE_TRIES = 1_000_000
+"""As many undelivered tries as a record counts once what it rested on was taken back: nothing follows by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,10 @@ class Facts:
 
     status: Status
     invoice_status: str | None
-    invoice_created_at: datetime | None
+    issued_at: datetime | None
+    """When the other application issued it, at the latest: from then on it may have been sending it."""
+    seen_at: datetime | None
+    """When this program first saw it, where nothing tells when it was issued."""
     last_attempt_at: datetime | None
     attempt_count: int
 
@@ -75,14 +82,17 @@ def decide(
     jitter: float,
     now: datetime,
     open_doubt: ErrorKind | None = None,
+    idempotent: bool = False,
 ) -> Decision:
     """Returns where a record goes after `verdict`.
 
     `tries` counts the undelivered attempts of this ladder, this one included; `jitter` lies in [0, 1) and takes that
     share of the step's wait (full jitter: many invoices that failed together do not come back together).
-    `open_doubt` is the kind of an earlier doubt that nobody has settled: only an answer of the function itself does.
+    `open_doubt` is the kind of an earlier doubt that nobody has settled: only a success does, or a refusal by a function
+    that refuses a second issue (`idempotent`).
     """
-    if verdict.outcome is Outcome.UNDELIVERED and tries <= len(waits_s):
+    is_repeated = verdict.outcome is Outcome.UNDELIVERED and may_repeat(tries, open_doubt, idempotent=idempotent)
+    if is_repeated and tries <= len(waits_s):
         wait_s = waits_s[tries - 1] * jitter
         return Decision(status=Status.QUEUED, error_kind=verdict.error_kind, not_before=now + timedelta(seconds=wait_s))
     status = {
@@ -91,10 +101,16 @@ def decide(
         Outcome.IN_DOUBT: Status.IN_DOUBT,
         Outcome.UNDELIVERED: Status.FAILED,
     }[verdict.outcome]
-    if status is Status.FAILED and open_doubt and verdict.error_kind is not ErrorKind.REJECTED:
-        # This try certainly arrived nowhere, but that says nothing about the one before it.
+    is_settled = idempotent and verdict.error_kind is ErrorKind.REJECTED
+    if status is Status.FAILED and open_doubt and not is_settled:
+        # This try certainly issued nothing, but that says nothing about the one before it.
         return Decision(status=Status.IN_DOUBT, error_kind=open_doubt, not_before=None)
     return Decision(status=status, error_kind=verdict.error_kind, not_before=None)
+
+
+def may_repeat(tries: int, open_doubt: ErrorKind | None, *, idempotent: bool) -> bool:
+    """Tells whether a try that did not arrive may be followed by another without a person."""
+    return tries < NO_MORE_TRIES and (open_doubt is None or idempotent)
 
 
 def waits_for_gate(verdict: Verdict, *, now: datetime) -> Decision:
@@ -105,6 +121,19 @@ def waits_for_gate(verdict: Verdict, *, now: datetime) -> Decision:
 def is_firmer_than_lost(verdict: Verdict) -> bool:
     """Tells whether a late answer settles more than "the sender stopped before one came"."""
     return verdict.error_kind is not ErrorKind.LOST
+
+
+def facts_of(record: Mapping[Any, Any], *, invoice_status: str | None = None) -> Facts:
+    """Returns what the rules need from a record; the one place where that is read out of it."""
+    created_at = record["invoice_created_at"] or record["created_at"]
+    return Facts(
+        status=Status(record["status"]),
+        invoice_status=invoice_status,
+        issued_at=record["sendable_since"] or created_at,
+        seen_at=record["created_at"] if record["sendable_since"] is None else None,
+        last_attempt_at=record["last_attempt_at"],
+        attempt_count=record["attempt_count"],
+    )
 
 
 def may_send(facts: Facts, *, now: datetime, idempotent: bool) -> Permission:
@@ -175,10 +204,16 @@ def is_unchanged(
 
 def locked_until(facts: Facts, *, now: datetime) -> datetime | None:
     """Returns until when Sync is locked because the other application may still be sending, or None."""
-    if facts.invoice_created_at is None:
+    if facts.issued_at is None:
         return None
-    until = facts.invoice_created_at + ADOPTION_LOCK
+    until = facts.issued_at + ADOPTION_LOCK
     return until if now < until else None
+
+
+def may_be_sending_unseen(facts: Facts, *, now: datetime) -> bool:
+    """Tells whether the other application may be sending an invoice although nothing says when it was issued."""
+    is_new_here = facts.seen_at is not None and now < facts.seen_at + ADOPTION_LOCK
+    return facts.status is Status.NOT_SYNCED and is_new_here
 
 
 def is_sendable(invoice_status: str | None) -> bool:

@@ -50,7 +50,13 @@ def resolve_send_again(
     """Queues an invoice in doubt again because a person looked it up and it is not there. Raises UnknownInvoice."""
     with _one(engine, invoice_id, refusals) as desk:
         return outbox.resolve_send_again(
-            desk.conn, desk.invoice, invoice_id, actor=clean_text(actor), reason=clean_text(reason), now=desk.now
+            desk.conn,
+            desk.invoice,
+            invoice_id,
+            actor=clean_text(actor),
+            reason=clean_text(reason),
+            now=desk.now,
+            refusals=refusals,
         )
 
 

@@ -58,7 +58,9 @@ class Runtime(Reads):
         self._channels = open_channels(settings.alert_addresses)
         self.gate = GateVerbs(engine, self.changed)
         self.onlookers = OnlookerVerbs(engine)
-        self.batches = BatchVerbs(engine, self.changed, idempotent=settings.toc_function_is_idempotent)
+        self.batches = BatchVerbs(
+            engine, self.changed, idempotent=settings.toc_function_is_idempotent, refusals=refusals
+        )
         self.groups = GroupVerbs(engine, self.changed)
         self.version = 0
         """Grows with everything this process writes: what pages remember under an older version is out of date."""

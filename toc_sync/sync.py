@@ -140,6 +140,7 @@ def request_send(
             invoice,
             actor=clean_text(actor),
             now=now,
+            refusals=rules.refusals,
             idempotent=rules.idempotent,
             seen_attempts=seen_attempts,
             only_if_changed=only_if_changed,
@@ -160,6 +161,7 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
                 turns=sender.rules.turns,
                 now=current_time(conn),
                 invoice_id=invoice_id,
+                idempotent=sender.rules.idempotent,
             )
     except (DatabaseUnavailable, DBAPIError):
         if isinstance(claimed, Claim):
@@ -260,6 +262,8 @@ def _settle(
             waits_s=sender.rules.waits_s,
             jitter=jitter,
             now=current_time(conn),
+            idempotent=sender.rules.idempotent,
+            refusals=sender.rules.refusals,
             guarded=guarded,
         )
     _log_attempt(claimed, verdict, settled, answer.duration_ms)

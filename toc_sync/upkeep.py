@@ -94,7 +94,7 @@ class Upkeep:
         if not self._sender.rules.idempotent:
             return 0
         with writing(self._engine) as conn:
-            retried = outbox.retry_doubts(conn, now=current_time(conn))
+            retried = outbox.retry_doubts(conn, now=current_time(conn), refusals=self._refusals)
         for invoice_id in retried:
             log.info("doubt-retried invoice=%s", invoice_id)
         return len(retried)

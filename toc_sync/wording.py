@@ -283,6 +283,12 @@ def not_sent(invoice_status: str | None) -> str:
     return f"Not sent again: {refused_invoice_status(invoice_status)} Whether the earlier try arrived is still unknown."
 
 
+MAY_BE_SENDING = (
+    "Nothing tells when the other application issued it, so it may be sending it at this moment."
+    " Look there first, or wait ten minutes."
+)
+
+
 def refused_locked(until: datetime) -> str:
     """Says until when the other application may still be sending an invoice."""
     return f"The other application may still be sending it. Sync is possible from {clock_time(until)}."

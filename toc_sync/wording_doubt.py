@@ -19,6 +19,10 @@ SENT_IF_TICKED = "Sent again if ticked"
 TWICE = "One that is there after all would be issued twice."
 REOPENED = "It is in doubt again. Look it up in TOC Online, then use Resolve."
 NOT_REOPENED_IN_BILLING = "The billing database refused to store that it is in doubt again, so nothing was changed."
+NOT_RETRIED = (
+    "Not sent again: the function is not said to issue an invoice only once."
+    " Whether the earlier try arrived is still unknown."
+)
 ANSWERED = "TOC Online itself answered that it has this invoice, so it cannot be reopened."
 
 

@@ -90,6 +90,14 @@ def withdrawn_from(name: str) -> str:
     return f"In doubt again: it is no longer held that its answer (“{name}”) means that nothing was issued."
 
 
+def withdrawn_while_sent(name: str) -> str:
+    """Says what follows for one invoice that is on the wire."""
+    return (
+        f"It is being sent: unless TOC Online takes it now, it will be in doubt, because it is no longer held that its"
+        f" answer (“{name}”) means that nothing was issued."
+    )
+
+
 def stopped(count: int) -> str:
     """Says that somebody withdrew the answer meanwhile."""
     return f"It was withdrawn in the meantime; {invoices(count)} had become retryable."

@@ -130,7 +130,7 @@ class Worker:
                 self._ended.wait(POLL_S)
 
     def _advance_batches(self) -> bool:
-        if not batching.advance(self._engine, idempotent=self._sender.rules.idempotent):
+        if not batching.advance(self._engine, self._sender.rules.refusals, idempotent=self._sender.rules.idempotent):
             return False
         self._on_change()
         self.wake()

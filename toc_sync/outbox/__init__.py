@@ -29,6 +29,7 @@ from toc_sync.outbox.settlement import Evidence, Settled, any_lost, rescue, sett
 from toc_sync.outbox.teaching import (
     apply_taught,
     known_refusals,
+    stop_taught,
     taught,
     taught_once,
     undo_taught,
@@ -96,6 +97,7 @@ __all__ = [
     "settle",
     "spend_token",
     "start_batch",
+    "stop_taught",
     "survey",
     "sweep",
     "taught",

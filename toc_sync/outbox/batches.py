@@ -7,16 +7,18 @@ Locks come in the order batch, item, record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, exists, func, literal, or_, select
 
-from toc_sync import billing, wording, wording_batches
-from toc_sync.model import Result, Status
+from toc_sync import billing, policy, wording, wording_batches
+from toc_sync.model import Refusal, Result, Status
 from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.records import update_record
 from toc_sync.outbox.requests import request_send
+from toc_sync.outbox.teaching import known_refusals
 from toc_sync.tables import batch_items as items
 from toc_sync.tables import batches
 from toc_sync.tables import sync_records as records
@@ -27,7 +29,7 @@ ASKED_AHEAD = 200
 
 PUT_BACK = (
     "status", "error_kind", "error", "refusal", "http_status", "not_before", "trigger", "requested_by", "queued_at",
-    "undelivered_tries", "doubt_retries", "open_doubt", "doubt_since", "error_group", "batch_id",
+    "undelivered_tries", "doubt_retries", "open_doubt", "doubt_since", "error_group", "batch_id", "rests_on",
 )  # fmt: skip
 """The columns of a record that asking changes; the invoice's facts stay as they are."""
 
@@ -73,19 +75,22 @@ def any_open_batch(conn: Connection) -> bool:
     return conn.execute(select(batches.c.id).where(batches.c.finished_at.is_(None)).limit(1)).first() is not None
 
 
-def advance(conn: Connection, *, now: datetime, idempotent: bool, at_most: int = 20) -> int:
+def advance(
+    conn: Connection, *, now: datetime, idempotent: bool, refusals: Sequence[Refusal] = (), at_most: int = 20
+) -> int:
     """Asks for the next invoices of each open batch and returns how many it went through; 0 when none has its turn.
 
     What others are about to change is left for the next time, so that several machines share a batch and wait for
     nobody. A batch of which nothing is left to await is closed.
     """
     _finish(conn, now)
+    known_refusals(conn, refusals, for_share=True)  # a withdrawal waits, and finds what was asked for here
     open_batches = select(batches.c.id, batches.c.actor).where(batches.c.finished_at.is_(None)).order_by(batches.c.id)
     gone_through = 0
     for batch_id, actor in conn.execute(open_batches).all():
         picked = _pick(conn, batch_id, min(at_most, _room(conn, batch_id, now)))
         for item in picked:
-            _ask(conn, item, actor, now, idempotent=idempotent)
+            _ask(conn, item, actor, now, refusals, idempotent=idempotent)
         gone_through += len(picked)
     return gone_through
 
@@ -93,7 +98,7 @@ def advance(conn: Connection, *, now: datetime, idempotent: bool, at_most: int =
 def cancel_batch(conn: Connection, batch_id: int, *, actor: str, now: datetime) -> BatchResult:
     """Stops a batch: what was not asked for is not sent, what was and is not claimed yet is put back as it was.
 
-    What is on the wire ends normally.
+    What is on the wire ends normally, and is not tried again by itself where it does not arrive.
     """
     query = select(batches).where(batches.c.id == batch_id).with_for_update()
     batch = conn.execute(query).mappings().one_or_none()
@@ -107,6 +112,7 @@ def cancel_batch(conn: Connection, batch_id: int, *, actor: str, now: datetime) 
     for item in _not_claimed(conn, batch_id):
         _put_back(conn, item["invoice_id"], item["before"], now)
         conn.execute(items.update().where(of_batch, items.c.position == item["position"]).values(changed))
+    _hold_what_is_sent(conn, batch_id)
     conn.execute(batches.update().where(batches.c.id == batch_id).values(cancelled_at=now, cancelled_by=actor))
     _finish(conn, now)
     cancelled = select(func.count()).select_from(items).where(of_batch, items.c.state == ItemState.CANCELLED)
@@ -136,14 +142,23 @@ def _pick(conn: Connection, batch_id: int, at_most: int) -> list[RowMapping]:
     return sorted(conn.execute(query).mappings().all(), key=lambda item: item["invoice_id"]) if at_most else []
 
 
-def _ask(conn: Connection, item: RowMapping, actor: str, now: datetime, *, idempotent: bool) -> None:
+def _ask(
+    conn: Connection, item: RowMapping, actor: str, now: datetime, refusals: Sequence[Refusal], *, idempotent: bool
+) -> None:
     batch_id = item["batch_id"]
     invoice = billing.read_invoice(conn, item["invoice_id"])
     result = Result(done=False, message=wording.not_needed(None), invoice_id=item["invoice_id"])
     if invoice:
         seen = item["seen_attempts"]
         result = request_send(
-            conn, invoice, actor=actor, now=now, idempotent=idempotent, seen_attempts=seen, batch_id=batch_id
+            conn,
+            invoice,
+            actor=actor,
+            now=now,
+            refusals=refusals,
+            idempotent=idempotent,
+            seen_attempts=seen,
+            batch_id=batch_id,
         )
     state = ItemState.ASKED if result.done else ItemState.REFUSED
     values = {"state": state, "message": result.message, "asked_at": now, "before": _before(item)}
@@ -165,6 +180,11 @@ def _not_claimed(conn: Connection, batch_id: int) -> list[RowMapping]:
         .order_by(items.c.invoice_id)
     )
     return list(conn.execute(query.with_for_update(of=records)).mappings())
+
+
+def _hold_what_is_sent(conn: Connection, batch_id: int) -> None:
+    on_the_wire = (records.c.batch_id == batch_id, records.c.status == Status.SYNCING)
+    conn.execute(records.update().where(*on_the_wire).values(undelivered_tries=policy.NO_MORE_TRIES))
 
 
 def _still_asked() -> tuple[ColumnElement[bool], ...]:

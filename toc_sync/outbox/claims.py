@@ -11,11 +11,13 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Integer, RowMapping, Select, bindparam, exists, func, or_, select
 
-from toc_sync import api_response, billing, policy, wording
+from toc_sync import billing, policy, wording, wording_doubt
 from toc_sync.gating import Gate, may_probe
 from toc_sync.model import Claim, GateState, Invoice, Outcome, Refusal, Status, Trigger
 from toc_sync.outbox.gate import pause_for_changed_database, read_gate, waited_for, win_probe
-from toc_sync.outbox.records import DELETED, OF_SENDERS, copies_of, ended_values, synced_values, update_locked
+from toc_sync.outbox.news import is_newer, taken_over
+from toc_sync.outbox.records import DELETED, OF_SENDERS, copies_of, ended_values, lock_record, update_locked
+from toc_sync.outbox.teaching import known_refusals
 from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
@@ -40,11 +42,13 @@ def claim(
     turns: Turns,
     now: datetime,
     invoice_id: int | None = None,
+    idempotent: bool = False,
 ) -> Claim | Dropped | None:
     """Claims the oldest due invoice whose turn it is (or the one named, if so) and opens its attempt; else None.
 
     Nothing passes a gate that is not open, but for the one probe when it is due. The invoice is read again first: it may
-    have been sent, cancelled or deleted by the other application meanwhile.
+    have been sent, cancelled or deleted by the other application meanwhile. A doubt is retried only where the function
+    refuses a second issue (`idempotent`).
     """
     gate = read_gate(conn)
     if gate.database_changed:
@@ -57,10 +61,11 @@ def claim(
     if record is None:
         return None
     invoice, fingerprint = billing.read_to_send(conn, record["invoice_id"])
-    if dropped := _drop(conn, record, invoice, refusals, now):
+    if dropped := _drop(conn, record, invoice, refusals, now, idempotent=idempotent):
         return dropped
     assert invoice is not None  # _drop drops what is gone
-    as_sent = copies_of(invoice) | {"sent_fingerprint": fingerprint}
+    # `api_fingerprint`: the settlement must notice what others write from now on.
+    as_sent = copies_of(invoice) | {"sent_fingerprint": fingerprint, "api_fingerprint": invoice.api_fingerprint}
     return _open_attempt(conn, record, as_sent, gate, worker=worker, lease_s=lease_s, now=now)
 
 
@@ -137,21 +142,24 @@ def _in_line(turns: Turns, what: Select[Any]) -> Select[Any]:
 
 
 def _drop(
-    conn: Connection, record: RowMapping, invoice: Invoice | None, refusals: Sequence[Refusal], now: datetime
+    conn: Connection,
+    record: RowMapping,
+    invoice: Invoice | None,
+    refusals: Sequence[Refusal],
+    now: datetime,
+    *,
+    idempotent: bool,
 ) -> Dropped | None:
     invoice_id = record["invoice_id"]
-    verdict = api_response.read(invoice.api_response, refusals) if invoice else None
-    if invoice and verdict and verdict.outcome is Outcome.SYNCED:
-        values = synced_values(verdict.document_no, invoice.api_response, now=now)
-    elif invoice and policy.is_sendable(invoice.status):
+    if invoice and (news := _news(conn, record, invoice, refusals, now)):
+        values = news
+    elif record["open_doubt"] and not (idempotent and invoice and policy.is_sendable(invoice.status)):
+        values = ended_values() | {"status": Status.IN_DOUBT, "error_kind": record["open_doubt"], "open_doubt": None}
+        values["error"] = _why_not_retried(invoice)
+    elif invoice is None:
+        values = ended_values() | {"status": Status.NOT_NEEDED, "error": wording.not_needed(None)}
+    elif policy.is_sendable(invoice.status):
         return None
-    elif record["open_doubt"]:
-        error = wording.not_sent(invoice.status if invoice else None)
-        values = ended_values() | {"status": Status.IN_DOUBT, "error_kind": record["open_doubt"], "error": error}
-        values |= {"open_doubt": None}
-    elif invoice is None or policy.is_ended(invoice.status):
-        reason = wording.not_needed(invoice.status if invoice else None)
-        values = ended_values() | {"status": Status.NOT_NEEDED, "error": reason}
     else:
         values = ended_values() | {"status": Status.NOT_SYNCED, "error": wording.refused_invoice_status(invoice.status)}
     seen = {"invoice_status": DELETED}
@@ -159,6 +167,23 @@ def _drop(
         seen = copies_of(invoice) | {"api_fingerprint": invoice.api_fingerprint}
     update_locked(conn, record, values | seen, now=now)
     return Dropped(invoice_id=invoice_id, status=values["status"])
+
+
+def _news(
+    conn: Connection, record: RowMapping, invoice: Invoice, refusals: Sequence[Refusal], now: datetime
+) -> dict[str, Any]:
+    """Returns what a record that waits takes over from its invoice instead of being sent."""
+    if not is_newer(record, invoice):
+        return taken_over(record, invoice, (), now=now)
+    whole = lock_record(conn, invoice.invoice_id) or record
+    news = taken_over(whole, invoice, known_refusals(conn, refusals), now=now)
+    return news if "status" in news else {}
+
+
+def _why_not_retried(invoice: Invoice | None) -> str:
+    if invoice and policy.is_sendable(invoice.status):
+        return wording_doubt.NOT_RETRIED
+    return wording.not_sent(invoice.status if invoice else None)
 
 
 def _open_attempt(

@@ -35,10 +35,14 @@ def follow(
     *,
     exists: bool,
     previous: object,
+    theirs: Verdict | None = None,
     duration_ms: int | None,
     now: datetime,
 ) -> Consequences:
-    """Returns what an outcome changes; `exists` tells whether the invoice does, `previous` is its `api_response`."""
+    """Returns what an outcome changes; `exists` tells whether the invoice does, `previous` is its `api_response`.
+
+    `theirs` is what that means, where others wrote it while this attempt was under way.
+    """
     if verdict.outcome is Outcome.SYNCED:
         success = api_response.synced(
             verdict, at=now, attempt=claimed.number, duration_ms=duration_ms, previous=previous
@@ -60,7 +64,11 @@ def follow(
     values = _not_synced(record, verdict, decision, now)
     if not exists:
         return Consequences(values=values | {"warning": wording.ORPHAN_IN_DOUBT, "invoice_status": DELETED})
-    return Consequences(values=values, written=_failure(record, claimed, verdict, decision, now))
+    if theirs and theirs.outcome is Outcome.IN_DOUBT and decision.status is not Status.IN_DOUBT:
+        values, written = _their_doubt(record, theirs, now), None  # what they wrote stays as they wrote it
+    else:
+        written = _failure(record, claimed, verdict, decision, now)
+    return Consequences(values=values, written=written)
 
 
 def possible_duplicate(record: Record, claimed: Claim, verdict: Verdict) -> str | None:
@@ -102,7 +110,20 @@ def _not_synced(record: Record, verdict: Verdict, decision: policy.Decision, now
         # Waiting began when it was first asked for, not with the last try.
         values |= {"trigger": Trigger.AUTOMATIC, "queued_at": record["queued_at"] or now}
         return values
-    return values | {"open_doubt": None}
+    # A doubt does not end because another one joins it, nor while a late answer may come.
+    return values | {"open_doubt": record["open_doubt"] if decision.status is Status.IN_DOUBT else None}
+
+
+def _their_doubt(record: Record, theirs: Verdict, now: datetime) -> dict[str, Any]:
+    """Returns the columns of an invoice that another application tried meanwhile: that try may still be under way."""
+    return {
+        "status": Status.IN_DOUBT,
+        "error_kind": theirs.error_kind,
+        "error": theirs.error,
+        "http_status": theirs.http_status,
+        "last_attempt_at": now,
+        "open_doubt": record["open_doubt"],
+    }
 
 
 def _failure(

@@ -13,7 +13,14 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from toc_sync import api_response, billing, wording_gate
 from toc_sync.model import ErrorKind, Outcome, Status, Verdict
 from toc_sync.outbox.actions import log_action
-from toc_sync.outbox.records import ended_values, lock_record, remember_api_response, synced_values, update_record
+from toc_sync.outbox.records import (
+    ended_values,
+    held_values,
+    lock_record,
+    remember_api_response,
+    synced_values,
+    update_record,
+)
 from toc_sync.tables import sync_records as records
 
 SUSPECTED = (Status.QUEUED, Status.FAILED)
@@ -29,6 +36,7 @@ def distrust(
     conn: Connection, *, since: datetime, until: datetime, actor: str, now: datetime, at_most: int = 500
 ) -> int:
     """Puts the next suspects in doubt and returns how many; 0 when none is left."""
+    _hold_what_is_sent(conn, until)
     suspects = select(records.c.invoice_id).where(*_suspects(until)).order_by(records.c.invoice_id).limit(at_most)
     ids = conn.execute(suspects).scalars().all()
     for invoice_id in ids:
@@ -40,6 +48,13 @@ def _suspects(until: datetime) -> tuple[ColumnElement[bool], ...]:
     """Selects what was there in the lost interval; what people asked for since then is no suspect."""
     asked_or_settled = func.coalesce(records.c.queued_at, records.c.updated_at)
     return records.c.status.in_(SUSPECTED), asked_or_settled <= until
+
+
+def _hold_what_is_sent(conn: Connection, until: datetime) -> None:
+    """Lets what is on the wire end in doubt, unless it turns out to be there: it may have been sent before, too."""
+    asked_or_claimed = func.coalesce(records.c.queued_at, records.c.updated_at)
+    on_the_wire = (records.c.status == Status.SYNCING, asked_or_claimed <= until)
+    conn.execute(records.update().where(*on_the_wire).values(held_values(ErrorKind.LOST)))
 
 
 def _put_in_doubt(conn: Connection, invoice_id: int, since: datetime, actor: str, now: datetime) -> None:

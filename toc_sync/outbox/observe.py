@@ -12,19 +12,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select, union
 
-from toc_sync import api_response, billing, policy, wording
+from toc_sync import api_response, billing, wording
 from toc_sync.billing import fingerprint_of
 from toc_sync.model import Invoice, Refusal, Status
 from toc_sync.outbox.adoption import look_for_missing, missing_records, write_adopted
+from toc_sync.outbox.news import seen_values, taken_over
 from toc_sync.outbox.records import (
     COPIED,
     DELETED,
     copies_of,
     ended_values,
     lock_record,
-    reading_of,
     remember_api_response,
-    synced_values,
     update_record,
 )
 from toc_sync.tables import issued_client_invoices as invoices
@@ -107,9 +106,8 @@ def _look_at(conn: Connection, invoice_id: int, refusals: Sequence[Refusal], now
     elif record["status"] == Status.SYNCED:
         _keep_success(conn, invoice, record, now)
     else:
-        taken_over = _taken_over(invoice, record, refusals, now)
-        seen = copies_of(invoice) | {"api_fingerprint": invoice.api_fingerprint}
-        update_record(conn, invoice_id, seen | taken_over, now=now)
+        news = taken_over(record, invoice, refusals, now=now)
+        update_record(conn, invoice_id, seen_values(record, invoice, now=now) | news, now=now)
 
 
 def _deleted(status: Status) -> dict[str, object]:
@@ -118,22 +116,6 @@ def _deleted(status: Status) -> dict[str, object]:
         return {"invoice_status": DELETED}
     gone = {"status": Status.NOT_NEEDED, "error": wording.not_needed(None), "invoice_status": DELETED}
     return ended_values() | gone
-
-
-def _taken_over(invoice: Invoice, record: RowMapping, refusals: Sequence[Refusal], now: datetime) -> dict[str, object]:
-    """Returns what a record takes over from the invoice: a success always, a newer doubt, the end of the invoice."""
-    status = Status(record["status"])
-    if api_response.is_success(invoice.api_response):
-        return synced_values(api_response.document_no(invoice.api_response), invoice.api_response, now=now)
-    if status is Status.IN_DOUBT or record["open_doubt"]:
-        return {}
-    reading = reading_of(invoice, refusals, now=now)
-    written_by_others = record["api_fingerprint"] != invoice.api_fingerprint
-    if written_by_others and (reading["status"] == Status.IN_DOUBT or status is Status.NOT_SYNCED):
-        return reading
-    if policy.is_ended(invoice.status):
-        return ended_values() | {"status": Status.NOT_NEEDED, "error": wording.not_needed(invoice.status)}
-    return reading if status is Status.NOT_NEEDED else {}
 
 
 def _keep_success(conn: Connection, invoice: Invoice, record: RowMapping, now: datetime) -> None:

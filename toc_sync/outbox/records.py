@@ -14,7 +14,7 @@ from toc_sync.billing import fingerprint_of
 from toc_sync.database import is_postgresql
 from toc_sync.deadlines import issue_deadline
 from toc_sync.grouping import group_of_record
-from toc_sync.model import Claim, Invoice, Outcome, Refusal, Status, Trigger, fold
+from toc_sync.model import Claim, ErrorKind, Invoice, Outcome, Refusal, Status, Trigger, fold
 from toc_sync.outbox.groups import remember_group, remember_groups_of
 from toc_sync.tables import creation_tokens
 from toc_sync.tables import issued_client_invoices as invoices
@@ -63,6 +63,7 @@ OF_SENDERS = tuple(
         "issuer_team_id",
         "invoice_number",
         "payer",
+        "api_fingerprint",
     )
 )
 """What a claim and a settlement look at: not half of the columns, each of which takes time to be described and read."""
@@ -265,10 +266,31 @@ def new_record(invoice: Invoice, now: datetime) -> dict[str, Any]:
         "attempt_count": 0,
         "undelivered_tries": 0,
         "doubt_retries": 0,
+        "sendable_since": _issued_at(invoice, now),
         "created_at": now,
         "updated_at": now,
         "api_fingerprint": invoice.api_fingerprint,
         "search_text": searchable(invoice.invoice_number, invoice.payer),
+    }
+
+
+def _issued_at(invoice: Invoice, now: datetime) -> datetime | None:
+    """Returns when an invoice that is new here was issued, at the latest; None where its row does not tell."""
+    changed_at = _believable(invoice.updated_at, now) if policy.is_sendable(invoice.status) else None
+    if changed_at is None:
+        return None
+    return min(now, max(changed_at, _believable(invoice.created_at, now) or changed_at))
+
+
+def held_values(doubt: ErrorKind) -> dict[str, Any]:
+    """Returns the columns by which the try that is under way is the last one, because what it rests on was taken back.
+
+    Unless it finds the invoice in TOC Online, it ends in doubt, and nothing follows by itself.
+    """
+    return {
+        "open_doubt": doubt,
+        "undelivered_tries": policy.NO_MORE_TRIES,
+        "doubt_retries": policy.DOUBT_RETRIES,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from toc_sync import api_response, billing, policy, wording, wording_gate, wording_groups
-from toc_sync.model import ErrorKind, Invoice, Result, Status, Trigger, UnknownInvoice
+from toc_sync.model import ErrorKind, Invoice, Refusal, Result, Status, Trigger, UnknownInvoice
 from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.gate import read_gate
+from toc_sync.outbox.news import catch_up
 from toc_sync.outbox.records import copies_of, ended_values, lock_record, synced_values, update_record
+from toc_sync.outbox.teaching import doubt_if_withdrawn
 from toc_sync.outbox.turns import caution_about
 
 
@@ -23,6 +25,7 @@ def request_send(
     *,
     actor: str,
     now: datetime,
+    refusals: Sequence[Refusal] = (),
     idempotent: bool = False,
     seen_attempts: int | None = None,
     batch_id: int | None = None,
@@ -30,21 +33,39 @@ def request_send(
 ) -> Result:
     """Queues an invoice for sending now, if it may be sent; the refusal says why not.
 
-    With `only_if_changed` one that was refused and not corrected since is refused too, and needs confirmation.
+    `refusals` are the shipped ones: what others wrote since our last look is read by them and by what people taught.
+    With `only_if_changed` one that was refused and not corrected since is refused too, and needs confirmation; so is one
+    of which nothing tells when it was issued.
     `seen_attempts` is how many tries the person saw: a second click that lands after the first one's answer is refused.
     The invoice must have a record. `batch_id` names the batch that asks, if one does.
     """
-    record = locked(conn, invoice.invoice_id)
-    if api_response.is_success(invoice.api_response) and record["status"] != Status.SYNCING:
-        return refused_as_found(conn, record, invoice, actor, "retry", now, None, batch_id=batch_id)
+    found = locked(conn, invoice.invoice_id)
+    if api_response.is_success(invoice.api_response) and found["status"] != Status.SYNCING:
+        return refused_as_found(conn, found, invoice, actor, "retry", now, None, batch_id=batch_id)
+    record: Mapping[Any, Any] = catch_up(conn, found, invoice, refusals, now=now)
+    if doubt_if_withdrawn(conn, record, refusals, actor=actor, now=now):
+        record = locked(conn, invoice.invoice_id)
     refusal = _why_not(record, invoice, now=now, idempotent=idempotent, seen_attempts=seen_attempts)
     if refusal:
         return logged(conn, record, actor, "retry", now, None, done=False, message=refusal, batch_id=batch_id)
     unchanged = _is_unchanged(conn, record)
-    if unchanged and only_if_changed:
-        message = wording_groups.UNCHANGED
-        refused = logged(conn, record, actor, "retry", now, None, done=False, message=message, batch_id=batch_id)
+    question = _question(record, now, unchanged=unchanged)
+    if question and (only_if_changed or (batch_id is not None and not unchanged)):
+        refused = logged(conn, record, actor, "retry", now, None, done=False, message=question, batch_id=batch_id)
         return replace(refused, needs_confirmation=True)
+    return _queue_again(conn, record, invoice, actor, now, batch_id=batch_id, unchanged=unchanged)
+
+
+def _queue_again(
+    conn: Connection,
+    record: Mapping[Any, Any],
+    invoice: Invoice,
+    actor: str,
+    now: datetime,
+    *,
+    batch_id: int | None,
+    unchanged: bool,
+) -> Result:
     waited = record["status"] == Status.QUEUED
     trigger = Trigger.SYNC if record["status"] == Status.NOT_SYNCED else Trigger.RETRY
     queue(conn, record, invoice, trigger, actor, now, batch_id=batch_id)
@@ -59,13 +80,7 @@ def request_send(
 
 def facts_of(record: Mapping[Any, Any], invoice: Invoice | None) -> policy.Facts:
     """Returns what the rules need, from the record and the invoice as it is now (None: deleted)."""
-    return policy.Facts(
-        status=Status(record["status"]),
-        invoice_status=invoice.status if invoice else None,
-        invoice_created_at=(invoice.created_at if invoice else None) or record["created_at"],
-        last_attempt_at=record["last_attempt_at"],
-        attempt_count=record["attempt_count"],
-    )
+    return policy.facts_of(record, invoice_status=invoice.status if invoice else None)
 
 
 def locked(conn: Connection, invoice_id: int) -> RowMapping:
@@ -77,7 +92,7 @@ def locked(conn: Connection, invoice_id: int) -> RowMapping:
 
 
 def _why_not(
-    record: RowMapping, invoice: Invoice, *, now: datetime, idempotent: bool, seen_attempts: int | None
+    record: Mapping[Any, Any], invoice: Invoice, *, now: datetime, idempotent: bool, seen_attempts: int | None
 ) -> str | None:
     permission = policy.may_send(facts_of(record, invoice), now=now, idempotent=idempotent)
     if not permission.allowed:
@@ -89,7 +104,14 @@ def _why_not(
     return None
 
 
-def _is_unchanged(conn: Connection, record: RowMapping) -> bool:
+def _question(record: Mapping[Any, Any], now: datetime, *, unchanged: bool) -> str | None:
+    """Returns what a person has to confirm first, as a sentence, or None."""
+    if unchanged:
+        return wording_groups.UNCHANGED
+    return wording.MAY_BE_SENDING if policy.may_be_sending_unseen(policy.facts_of(record), now=now) else None
+
+
+def _is_unchanged(conn: Connection, record: Mapping[Any, Any]) -> bool:
     if record["error_kind"] != ErrorKind.REJECTED:  # spares the others a query
         return False
     _, fingerprint = billing.read_to_send(conn, record["invoice_id"])
@@ -102,7 +124,13 @@ def _is_unchanged(conn: Connection, record: RowMapping) -> bool:
 
 
 def queue(
-    conn: Connection, record: RowMapping, invoice: Invoice, trigger: Trigger, actor: str, now: datetime, **more: Any
+    conn: Connection,
+    record: Mapping[Any, Any],
+    invoice: Invoice,
+    trigger: Trigger,
+    actor: str,
+    now: datetime,
+    **more: Any,
 ) -> None:
     """Lets an invoice go out next; `more` are columns that differ from what a person's word means."""
     request: dict[str, Any] = {
@@ -114,6 +142,8 @@ def queue(
         "doubt_retries": 0,
         "batch_id": None,
         "open_doubt": None if trigger is Trigger.SEND_AGAIN else _doubt_to_settle(record),
+        # Who looked the invoice up relies on nothing that was said about its answers.
+        "rests_on": None if trigger is Trigger.SEND_AGAIN else record["rests_on"] or record["refusal"],
     }
     update_record(conn, invoice.invoice_id, ended_values() | copies_of(invoice) | request | more, now=now)
 
@@ -128,7 +158,7 @@ def queued_message(conn: Connection, invoice: Invoice, *, was_waiting: bool) -> 
     return " ".join(filter(None, (on_its_way, caution)))
 
 
-def _doubt_to_settle(record: RowMapping) -> str | None:
+def _doubt_to_settle(record: Mapping[Any, Any]) -> str | None:
     """A retry does not settle a doubt; only its answer may."""
     kind: str | None = record["error_kind"] if record["status"] == Status.IN_DOUBT else record["open_doubt"]
     return kind
@@ -159,7 +189,7 @@ def refused_as_found(
 
 def logged(
     conn: Connection,
-    record: RowMapping,
+    record: Mapping[Any, Any],
     actor: str,
     action: str,
     now: datetime,

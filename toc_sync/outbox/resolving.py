@@ -5,14 +5,15 @@ Each is checked again here, in the database, and logged with who said it and why
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, exists, func, select
 
 from toc_sync import api_response, billing, policy, wording, wording_doubt
-from toc_sync.model import ErrorKind, Invoice, Outcome, Result, Status, Trigger, Verdict
+from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Result, Status, Trigger, Verdict
+from toc_sync.outbox.news import catch_up
 from toc_sync.outbox.records import ended_values, remember_api_response, synced_values, update_record
 from toc_sync.outbox.requests import facts_of, locked, logged, queue, queued_message, refused_as_found
 from toc_sync.tables import sync_attempts as attempts
@@ -51,13 +52,21 @@ def resolve_as_synced(
 
 
 def resolve_send_again(
-    conn: Connection, invoice: Invoice | None, invoice_id: int, *, actor: str, reason: str, now: datetime
+    conn: Connection,
+    invoice: Invoice | None,
+    invoice_id: int,
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    refusals: Sequence[Refusal] = (),
 ) -> Result:
     """Queues an invoice in doubt again because a person looked it up and it is not in TOC Online."""
     record = locked(conn, invoice_id)
     if invoice and api_response.is_success(invoice.api_response) and record["status"] == Status.IN_DOUBT:
         return refused_as_found(conn, record, invoice, actor, "send_again", now, reason)
-    refusal = why_not_send_again(record, invoice, now=now)
+    caught_up = catch_up(conn, record, invoice, refusals, now=now) if invoice else record
+    refusal = why_not_send_again(caught_up, invoice, now=now)
     if refusal or invoice is None:
         message = refusal or wording.not_needed(None)
         return logged(conn, record, actor, "send_again", now, reason, done=False, message=message)
@@ -101,6 +110,7 @@ def reopen(conn: Connection, invoice_id: int, *, actor: str, reason: str, now: d
         "http_status": doubt.http_status,
         # Whoever reopens it wants to look first: nothing goes out by itself.
         "doubt_retries": policy.DOUBT_RETRIES,
+        "undelivered_tries": policy.NO_MORE_TRIES,
     }
     update_record(conn, invoice_id, ended_values() | unsettled | values, now=now)
     remember_api_response(conn, invoice_id)

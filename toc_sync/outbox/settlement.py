@@ -13,10 +13,11 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, f
 
 from toc_sync import api_response, billing, policy, wording
 from toc_sync.grouping import Group, group_of
-from toc_sync.model import Claim, ErrorKind, Outcome, Status, Trigger, Verdict
+from toc_sync.model import Claim, ErrorKind, Outcome, Refusal, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import Record, follow, possible_duplicate
 from toc_sync.outbox.groups import remember_group
 from toc_sync.outbox.records import ended_values, lock_to_settle, update_locked, update_settled, write_record_again
+from toc_sync.outbox.teaching import known_refusals
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
@@ -57,11 +58,14 @@ def settle(
     waits_s: Sequence[float],
     jitter: float,
     now: datetime,
+    idempotent: bool = False,
+    refusals: Sequence[Refusal] = (),
     guarded: bool = True,
 ) -> Settled:
     """Writes the outcome of a claim; losing a race is silence, not an error.
 
-    Unless `guarded`, it raises where the billing database refuses to store the outcome too.
+    `refusals` are the shipped ones: what others wrote meanwhile is read by them and by what people taught. Unless
+    `guarded`, it raises where the billing database refuses to store the outcome too.
     """
     record = lock_to_settle(conn, claimed.invoice_id)
     group = group_of(verdict.error_kind, verdict.refusal, verdict.error)
@@ -73,7 +77,7 @@ def settle(
             return _settled(claimed, record, changed=False)
         _close_again(conn, claimed, attempt, closing)
         is_known = attempt is not None
-    exists, previous = billing.lock_api_response(conn, claimed.invoice_id)
+    exists, previous, fingerprint = billing.lock_standing(conn, claimed.invoice_id)
     remember_group(conn, group, now=now)
     record = record or _write_record_again(conn, claimed, now)
     if record is None:
@@ -82,11 +86,14 @@ def settle(
         return _note_late_answer(conn, record, claimed, verdict, evidence, now)
     uses_up_a_try = verdict.outcome is Outcome.UNDELIVERED and not claimed.is_probe
     tries = record["undelivered_tries"] + uses_up_a_try
+    doubt = _open_doubt(record)
     decision = policy.decide(
-        verdict, tries=tries, waits_s=waits_s, jitter=jitter, now=now, open_doubt=_open_doubt(record)
+        verdict, tries=tries, waits_s=waits_s, jitter=jitter, now=now, open_doubt=doubt, idempotent=idempotent
     )
-    if verdict.outcome is Outcome.UNDELIVERED and claimed.is_probe:
+    is_vain_probe = claimed.is_probe and verdict.outcome is Outcome.UNDELIVERED
+    if is_vain_probe and policy.may_repeat(tries, doubt, idempotent=idempotent):
         decision = policy.waits_for_gate(verdict, now=now)
+    written_meanwhile = exists and fingerprint != record["api_fingerprint"]
     following = follow(
         record,
         claimed,
@@ -94,6 +101,7 @@ def settle(
         decision,
         exists=exists,
         previous=previous,
+        theirs=api_response.read(previous, known_refusals(conn, refusals)) if written_meanwhile else None,
         duration_ms=evidence.duration_ms,
         now=now,
     )

@@ -6,22 +6,29 @@ invoices comes in batches, so that no lock is held for long; each batch sees whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, exists, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, exists, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from toc_sync import api_response, billing
+from toc_sync import api_response, billing, policy
 from toc_sync import wording_teaching as words
 from toc_sync.classify import classify
 from toc_sync.database import is_postgresql
 from toc_sync.lesson import Lesson, whole_answer
 from toc_sync.model import ErrorKind, Outcome, Refusal, Reply, Status, Trigger, Verdict
 from toc_sync.outbox.actions import log_action
-from toc_sync.outbox.records import ended_values, lock_record, remember_api_response, update_record
+from toc_sync.outbox.records import (
+    ended_values,
+    held_values,
+    lock_record,
+    remember_api_response,
+    update_record,
+)
 from toc_sync.outbox.unclear import unclear_after, unclear_one
 from toc_sync.refusals import taught_refusal
 from toc_sync.tables import sync_attempts as attempts
@@ -31,7 +38,8 @@ from toc_sync.tables import taught_refusals as table
 BATCH = 100
 """How many invoices one transaction looks at: on SQLite nobody else writes meanwhile."""
 
-_NOT_THERE = (Status.FAILED, Status.QUEUED, Status.NOT_NEEDED, Status.NOT_SYNCED)
+_ON_ITS_WAY = (Status.QUEUED, Status.SYNCING)
+_NOT_THERE = (Status.FAILED, Status.NOT_NEEDED, Status.NOT_SYNCED, *_ON_ITS_WAY)
 _MAY_FIT = or_(
     and_(attempts.c.outcome == Outcome.IN_DOUBT, attempts.c.error_kind == ErrorKind.SERVER_ERROR),
     and_(attempts.c.outcome == Outcome.FAILED, attempts.c.error_kind == ErrorKind.REJECTED),
@@ -123,17 +131,54 @@ def undo_taught(
 
     Also those that wait to be sent again, and those whose tries since then certainly arrived nowhere.
     """
-    told = and_(attempts.c.invoice_id == records.c.invoice_id, attempts.c.response_body.is_not(None), _MAY_FIT)
-    may_rest_on_it = or_(
-        and_(records.c.status == Status.FAILED, records.c.refusal == refusal.name),
-        and_(records.c.status.in_((Status.FAILED, Status.QUEUED)), records.c.attempt_count == 0),
-        and_(records.c.status.in_(_NOT_THERE), exists().where(told)),
-    )
-    query = select(records.c.invoice_id).where(records.c.invoice_id > after_id, may_rest_on_it)
-    ids = conn.execute(query.order_by(records.c.invoice_id).limit(BATCH)).scalars().all()
+    query = _may_rest_on(refusal).where(records.c.invoice_id > after_id)
+    ids = conn.execute(query.limit(BATCH)).scalars().all()
     known = known_refusals(conn, shipped)
     changed = sum(_doubt_again(conn, invoice_id, refusal, known, actor, now) for invoice_id in ids)
     return Batch(last_id=ids[-1] if len(ids) == BATCH else None, changed=changed)
+
+
+def stop_taught(conn: Connection, refusal: Refusal, shipped: Sequence[Refusal], *, actor: str, now: datetime) -> int:
+    """Does the same at once for all that wait or are being sent, and returns how many went back to in doubt.
+
+    In the transaction of the withdrawal: afterwards none of them would be known to leave no more.
+    """
+    query = _may_rest_on(refusal).where(records.c.status.in_(_ON_ITS_WAY))
+    known = known_refusals(conn, shipped)
+    return sum(
+        _doubt_again(conn, invoice_id, refusal, known, actor, now) for invoice_id in conn.execute(query).scalars().all()
+    )
+
+
+def doubt_if_withdrawn(
+    conn: Connection, record: Mapping[Any, Any], shipped: Sequence[Refusal], *, actor: str, now: datetime
+) -> bool:
+    """Puts a failed invoice back to in doubt if it counts as failed because of a refusal that was withdrawn since."""
+    names = {record["refusal"], record["rests_on"]} - {None} - {refusal.name for refusal in shipped}
+    if record["status"] != Status.FAILED or not names:
+        return False
+    known = known_refusals(conn, shipped)
+    for name in sorted(names - {refusal.name for refusal in known}):
+        refusal = taught_once(conn, name)
+        if refusal and _doubt_again(conn, record["invoice_id"], refusal, known, actor, now):
+            return True
+    return False
+
+
+def _may_rest_on(refusal: Refusal) -> Select[int]:
+    """Selects, in the order of their ids, all invoices that may count as not issued because of this refusal.
+
+    In ascending order, as everywhere where several records are locked.
+    """
+    told = and_(attempts.c.invoice_id == records.c.invoice_id, attempts.c.response_body.is_not(None), _MAY_FIT)
+    may_rest_on_it = or_(
+        records.c.refusal == refusal.name,
+        records.c.rests_on == refusal.name,
+        and_(records.c.status.in_((Status.FAILED, *_ON_ITS_WAY)), records.c.attempt_count <= 1),
+        exists().where(told),
+    )
+    query = select(records.c.invoice_id).where(records.c.status.in_(_NOT_THERE), may_rest_on_it)
+    return query.order_by(records.c.invoice_id)
 
 
 @lru_cache(maxsize=256)  # every unclear answer asks for it, and checking a pattern takes longer than using it
@@ -170,7 +215,7 @@ def _doubt_again(
     is_there, current = billing.lock_api_response(conn, invoice_id)
     if record is None or api_response.is_success(current) or not _rests_on(conn, record, current, refusal, known):
         return False
-    reply = _last_word(conn, record, current)
+    reply = next(_words(conn, record, current), None)
     said = classify(reply, ()) if reply else None
     verdict = Verdict(
         outcome=Outcome.IN_DOUBT,
@@ -178,48 +223,54 @@ def _doubt_again(
         error=said.error if said else record["error"],
         http_status=said.http_status if said else record["http_status"],
     )
-    _rewrite(conn, invoice_id, verdict, Status.IN_DOUBT, now)
+    is_on_the_wire = record["status"] == Status.SYNCING
+    if is_on_the_wire:
+        update_record(conn, invoice_id, held_values(ErrorKind.SERVER_ERROR), now=now)
+    else:
+        _rewrite(conn, invoice_id, verdict, Status.IN_DOUBT, now, doubt_retries=policy.DOUBT_RETRIES)
     if is_there and record["attempt_count"]:
         value = api_response.in_doubt(verdict, at=now, attempt=record["attempt_count"])
         billing.write_api_response(conn, invoice_id, value)
         remember_api_response(conn, invoice_id)
-    _log(conn, invoice_id, "withdraw_refusal", words.withdrawn_from(refusal.name), actor, now)
-    return True
+    said_now = words.withdrawn_while_sent(refusal.name) if is_on_the_wire else words.withdrawn_from(refusal.name)
+    _log(conn, invoice_id, "withdraw_refusal", said_now, actor, now)
+    return not is_on_the_wire
 
 
 def _rests_on(
     conn: Connection, record: RowMapping, current: object, refusal: Refusal, known: Sequence[Refusal]
 ) -> bool:
     status = Status(record["status"])
-    if status is Status.FAILED and record["refusal"] == refusal.name:
-        return True
     if status not in _NOT_THERE or record["open_doubt"]:
         return False
-    reply = _last_word(conn, record, current)
-    return reply is not None and classify(reply, (*known, refusal)).refusal == refusal.name
+    if status is Status.FAILED and record["refusal"] == refusal.name:
+        return True
+    if record["rests_on"] == refusal.name:
+        return True
+    replies = _words(conn, record, current)
+    return any(classify(reply, (*known, refusal)).refusal == refusal.name for reply in replies)
 
 
-def _last_word(conn: Connection, record: RowMapping, current: object) -> Reply | None:
-    """Returns the newest answer of the function; None where a person looked the invoice up after it."""
+def _words(conn: Connection, record: RowMapping, current: object) -> Iterator[Reply]:
+    """Yields the function's answers since a person last looked the invoice up, the newest first.
+
+    All of them: that a later try issued nothing says nothing about an earlier one.
+    """
     if record["status"] == Status.QUEUED and record["trigger"] == Trigger.SEND_AGAIN:
-        return None
-    if not record["attempt_count"]:
-        return api_response.answer_to_others(current)
+        return
     of_invoice = select(attempts).where(attempts.c.invoice_id == record["invoice_id"])
-    for attempt in conn.execute(of_invoice.order_by(attempts.c.number.desc())).mappings():
-        if not _arrived_nowhere(attempt):
-            return whole_answer(attempt["http_status"], attempt["response_headers"], attempt["response_body"])
+    for attempt in conn.execute(of_invoice.order_by(attempts.c.number.desc())).mappings().all():
+        if reply := whole_answer(attempt["http_status"], attempt["response_headers"], attempt["response_body"]):
+            yield reply
         if attempt["trigger"] == Trigger.SEND_AGAIN:
-            return None
-    return None
+            return
+    if theirs := api_response.answer_to_others(current):
+        yield theirs
 
 
-def _arrived_nowhere(attempt: RowMapping) -> bool:
-    is_turned_away = attempt["outcome"] == Outcome.FAILED and attempt["error_kind"] == ErrorKind.CONFIGURATION
-    return bool(is_turned_away or attempt["outcome"] == Outcome.UNDELIVERED)
-
-
-def _rewrite(conn: Connection, invoice_id: int, verdict: Verdict, status: Status, now: datetime) -> None:
+def _rewrite(
+    conn: Connection, invoice_id: int, verdict: Verdict, status: Status, now: datetime, **more: object
+) -> None:
     values = ended_values() | {
         "status": status,
         "error_kind": verdict.error_kind,
@@ -227,7 +278,7 @@ def _rewrite(conn: Connection, invoice_id: int, verdict: Verdict, status: Status
         "refusal": verdict.refusal,
         "http_status": verdict.http_status,
     }
-    update_record(conn, invoice_id, values, now=now)
+    update_record(conn, invoice_id, values | more, now=now)
 
 
 def _log(conn: Connection, invoice_id: int, action: str, result: str, actor: str, now: datetime) -> None:

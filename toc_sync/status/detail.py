@@ -51,13 +51,7 @@ def read_detail(
         if invoice is None:
             return None
         record = _unrecorded(invoice, refusals, now)
-    facts = policy.Facts(
-        status=Status(record["status"]),
-        invoice_status=invoice.status if invoice else None,
-        invoice_created_at=record["invoice_created_at"] or record["created_at"],
-        last_attempt_at=record["last_attempt_at"],
-        attempt_count=record["attempt_count"],
-    )
+    facts = policy.facts_of(record, invoice_status=invoice.status if invoice else None)
     record["invoice_status"] = facts.invoice_status
     row = as_row(record, now=now, idempotent=idempotent)
     may_be_sent = row.can_retry or policy.may_send_again(facts, now=now).allowed

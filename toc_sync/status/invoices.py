@@ -40,6 +40,7 @@ SHOWN = (
     records.c.warning,
     records.c.invoice_status,
     records.c.invoice_created_at,
+    records.c.sendable_since,
     records.c.created_at,
     records.c.issue_deadline,
 )
@@ -134,13 +135,7 @@ def read_rows(
 def as_row(row: RowMapping, *, now: datetime, idempotent: bool = False) -> InvoiceRow:
     """Returns a record's columns as a line of the list, with what a person may do about it."""
     status = Status(row["status"])
-    facts = policy.Facts(
-        status=status,
-        invoice_status=None if row["invoice_status"] == DELETED else row["invoice_status"],
-        invoice_created_at=row["invoice_created_at"] or row["created_at"],
-        last_attempt_at=row["last_attempt_at"],
-        attempt_count=row["attempt_count"],
-    )
+    facts = policy.facts_of(row, invoice_status=None if row["invoice_status"] == DELETED else row["invoice_status"])
     sending = policy.may_send(facts, now=now, idempotent=idempotent)
     due = status is Status.QUEUED and (row["not_before"] is None or row["not_before"] <= now)
     deadline, today = row["issue_deadline"], wording.day_of(now)

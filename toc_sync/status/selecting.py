@@ -28,6 +28,7 @@ from toc_sync.views_batches import BatchKind, BatchPreview, ItemState, Pace, Sel
 NAMED_AT_MOST = 3
 LOOKED_AT_ANSWERS = 50
 
+_INSTANTS = ("created_at", "invoice_created_at", "sendable_since", "last_attempt_at")
 _KEYS = ("is_sendable", "status", "invoice_status", "is_locked", "is_due", "busy_batch")
 
 
@@ -87,7 +88,7 @@ def _found(selection: Selection, now: datetime, *, idempotent: bool) -> Subquery
     """Selects what a selection finds, each with whether it may be sent now, and what speaks against it."""
     busy, newest = _busy(), _newest_documents()
     issuer = func.coalesce(records.c.issuer_team_id, 0)
-    is_locked = and_(records.c.status == Status.NOT_SYNCED, _created() > now - policy.ADOPTION_LOCK)
+    is_locked = and_(records.c.status == Status.NOT_SYNCED, _issued() > now - policy.ADOPTION_LOCK)
     is_due = and_(records.c.status == Status.QUEUED, ~_waits(now))
     in_time = or_(records.c.status.in_(_sendable_statuses(idempotent=idempotent)), _is_later(now))
     is_sendable = and_(
@@ -99,7 +100,7 @@ def _found(selection: Selection, now: datetime, *, idempotent: bool) -> Subquery
             *(records.c[name] for name in ("invoice_status", "issuer_team_id", "currency_code")),
             records.c.total_amount,
             records.c.vat_amount,
-            _created().label("created"),
+            *(records.c[name] for name in _INSTANTS),
             busy.c.batch_id.label("busy_batch"),
             case((is_sendable, 1), else_=0).label("is_sendable"),
             case((is_locked, 1), else_=0).label("is_locked"),
@@ -146,6 +147,11 @@ def _created() -> ColumnElement[datetime]:
     return func.coalesce(records.c.invoice_created_at, records.c.created_at)
 
 
+def _issued() -> ColumnElement[datetime]:
+    """When the other application issued an invoice, at the latest, as `policy.facts_of` has it."""
+    return func.coalesce(records.c.sendable_since, _created())
+
+
 def _busy() -> Subquery:
     """Selects the invoices that wait in another batch."""
     waiting = select(items.c.invoice_id, func.max(items.c.batch_id).label("batch_id")).join(
@@ -172,7 +178,8 @@ def _grouped(found: Subquery) -> Select[Any]:
         func.sum(found.c.dated_before).label("dated_before"),
         func.min(found.c.invoice_date).label("first_date"),
         func.max(found.c.invoice_date).label("last_date"),
-        func.max(found.c.created).label("created"),
+        *(func.max(found.c[name]).label(name) for name in _INSTANTS),
+        func.max(found.c.attempt_count).label("attempt_count"),
     )
     return select(*keys, *sums).group_by(*keys)
 
@@ -202,13 +209,7 @@ def _refused(
 
 def _why_not(conn: Connection, group: Mapping[Any, Any], now: datetime, *, idempotent: bool) -> str:
     invoice_status = None if group["invoice_status"] == DELETED else group["invoice_status"]
-    facts = policy.Facts(
-        status=Status(group["status"]),
-        invoice_status=invoice_status,
-        invoice_created_at=group["created"],
-        last_attempt_at=None,
-        attempt_count=0,
-    )
+    facts = policy.facts_of(group, invoice_status=invoice_status)
     why_not = policy.may_send(facts, now=now, idempotent=idempotent).why_not
     if why_not is None and group["busy_batch"] is not None:
         actor = conn.execute(select(batches.c.actor).where(batches.c.id == group["busy_batch"])).scalar_one()

@@ -50,6 +50,8 @@ sync_records = Table(
     Column("doubt_retries", Integer, nullable=False, server_default="0"),
     # What went wrong, as a short key that all invoices share to which the same happened; only while it needs attention.
     Column("error_group", Text),
+    # The recognised refusal by which it counted as not issued when it was asked for again, until a person looks it up.
+    Column("rests_on", Text),
     # What the invoice looked like when it was last sent, to notice that it is retried without having been corrected.
     Column("sent_fingerprint", Text),
     # The last day on which the law allows to issue it (the fifth working day after its date).
@@ -69,6 +71,8 @@ sync_records = Table(
     Column("invoice_date", Date),
     Column("invoice_status", Text),
     Column("invoice_created_at", Instant),
+    # When the other application issued it, at the latest; empty where nothing tells.
+    Column("sendable_since", Instant),
     Column("subtotal_amount", Money, nullable=False),
     Column("vat_amount", Money, nullable=False),
     Column("total_amount", Money, nullable=False),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
 
 from toc_sync import batching, outbox, status, wording_batches
 from toc_sync.answer import clean_text
 from toc_sync.database import current_time, queueing_time, reading, writing
+from toc_sync.model import Refusal
 from toc_sync.patience import MANY
 from toc_sync.typed import cleaned_reason
 from toc_sync.views_batches import BatchKind, BatchResult, Selection, Started
@@ -20,10 +21,13 @@ log = logging.getLogger("toc_sync")
 class BatchVerbs:
     """What people do about many invoices; `changed` is called after everything that was written."""
 
-    def __init__(self, engine: Engine, changed: Callable[[], None], *, idempotent: bool) -> None:
+    def __init__(
+        self, engine: Engine, changed: Callable[[], None], *, idempotent: bool, refusals: Sequence[Refusal] = ()
+    ) -> None:
         self._engine = engine
         self._changed = changed
         self._idempotent = idempotent
+        self._refusals = refusals
 
     def start(self, selection: Selection, *, actor: str, reason: str = "") -> Started:
         """Starts a batch of everything in the selection that may be sent at this moment; workers do the rest."""
@@ -50,7 +54,7 @@ class BatchVerbs:
 
     def advance(self) -> int:
         """Asks for the next invoices of open batches, as every worker does; returns how many it went through."""
-        gone_through = batching.advance(self._engine, idempotent=self._idempotent)
+        gone_through = batching.advance(self._engine, self._refusals, idempotent=self._idempotent)
         if gone_through:
             self._changed()
         return gone_through

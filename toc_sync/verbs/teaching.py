@@ -71,7 +71,8 @@ def withdraw(engine: Engine, name: str, shipped: Sequence[Refusal], *, actor: st
             _log(conn, "withdraw_refusal", None, reason, refused or "", actor=actor, done=False)
             return TeachingResult(done=False, message=refused or "")
         outbox.withdraw_refusal(conn, name, actor=actor, reason=reason, now=current_time(conn))
-    count = _undo(engine, refusal, shipped, actor=actor)
+        stopped = outbox.stop_taught(conn, refusal, shipped, actor=actor, now=current_time(conn))
+    count = stopped + _undo(engine, refusal, shipped, actor=actor)
     message = words.withdrawn(count)
     with writing(engine, MANY) as conn:
         _log(conn, "withdraw_refusal", None, reason, f"{name}: {message}", actor=actor, done=True)
