@@ -15,6 +15,7 @@ from threading import Event, Lock, Thread
 from types import FrameType
 
 from toc_sync import batching, deadlines, outbox, signals, sync, wording
+from toc_sync.asking import Asking
 from toc_sync.database import current_time, reading
 from toc_sync.model import DatabaseUnavailable
 from toc_sync.upkeep import Upkeep
@@ -24,6 +25,9 @@ POLL_S = 1.0
 
 UPKEEP_S = 2.0
 PAUSE_AFTER_FAILURE_S = 1.0
+ASK_EVERY_S = 15.0
+"""How often the function is asked during an outage whether it is there again."""
+
 GIVE_UP_AFTER_S = 600.0
 """A worker that could use the database for none of its tasks this long had better be started anew."""
 
@@ -49,11 +53,13 @@ class Worker:
         self._seat_wanted = False
         self._upkeep = Upkeep(sender, threads=threads, goes_on=lambda: self._claiming, wake=self.wake)
         self._worked_at = time.monotonic()
+        self._asking = Asking(sender)
         self._pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="toc-send")
         self._loops = (
             Thread(target=self._dispatch_loop, name="toc-dispatch", daemon=True),
             Thread(target=self._upkeep_loop, name="toc-upkeep", daemon=True),
             Thread(target=self._batch_loop, name="toc-batches", daemon=True),
+            Thread(target=self._ask_loop, name="toc-ask", daemon=True),
         )
         self._hears = sender.engine.dialect.name == "postgresql"
         # Not one of the loops: nothing is lost when it ends later, so the end need not wait for it.
@@ -128,6 +134,15 @@ class Worker:
         while not self._ended.is_set():
             if not (self._claiming and self._guarded(self._advance_batches, shows_work=False)):
                 self._ended.wait(POLL_S)
+
+    def _ask_loop(self) -> None:
+        while not self._ended.wait(ASK_EVERY_S):
+            if self._threads and self._guarded(self._ask, shows_work=False):
+                self._on_change()
+                self.wake()
+
+    def _ask(self) -> bool:
+        return self._asking.step()
 
     def _advance_batches(self) -> bool:
         if not batching.advance(self._engine, self._sender.rules.refusals, idempotent=self._sender.rules.idempotent):

@@ -17,7 +17,16 @@ from toc_sync.outbox.batches import advance, any_open_batch, cancel_batch, start
 from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
-from toc_sync.outbox.gate import know_database, mind_gate, open_after_check, pause, read_gate, resume, wish_pause
+from toc_sync.outbox.gate import (
+    know_database,
+    look_after_outage,
+    mind_gate,
+    open_after_check,
+    pause,
+    read_gate,
+    resume,
+    wish_pause,
+)
 from toc_sync.outbox.groups import group_older, has_ungrouped, note_on_group
 from toc_sync.outbox.observe import find_observable, observe_recent, survey, sweep
 from toc_sync.outbox.onlookers import look, look_away
@@ -75,6 +84,7 @@ __all__ = [
     "lock_record",
     "log_action",
     "look",
+    "look_after_outage",
     "look_away",
     "look_for_missing",
     "may_reopen",

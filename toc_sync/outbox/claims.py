@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Integer, RowMapping, Select, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Integer, RowMapping, Select, bindparam, exists, func, or_, select
 
 from toc_sync import billing, policy, wording, wording_doubt
 from toc_sync.gating import Gate, may_probe
@@ -77,7 +77,7 @@ def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) ->
     gate = read_gate(conn)
     if gate.is_open:
         return conn.execute(_count(turns), {"now": now, "at_most": at_most}).scalar_one()
-    is_probe_due = may_probe(gate, now=now) and conn.execute(_PROBES).first() is not None
+    is_probe_due = may_probe(gate, now=now) and any(conn.execute(query).first() for query in _PROBES)
     return int(is_probe_due or (gate.database_changed and gate.state is not GateState.PAUSED))
 
 
@@ -85,7 +85,8 @@ def _choose_probe(conn: Connection, gate: Gate, now: datetime) -> RowMapping | N
     """Locks and returns the record that finds out whether the function works again, if it is time for one."""
     if not may_probe(gate, now=now):
         return None
-    record = conn.execute(_PROBES.with_for_update(skip_locked=True)).mappings().one_or_none()
+    found = (conn.execute(query.with_for_update(skip_locked=True)).mappings().one_or_none() for query in _PROBES)
+    record = next((each for each in found if each is not None), None)
     return record if record is not None and win_probe(conn, now=now) else None
 
 
@@ -115,26 +116,34 @@ def _count(turns: Turns) -> Select[int]:
     return select(func.count()).select_from(due.subquery())
 
 
-def _probes() -> Select[Any]:
-    """Selects the oldest waiting invoice, due or not, that certainly never arrived; none while something is in flight."""
-    certain = attempts.alias("certain")
-    never_arrived = exists().where(
-        certain.c.invoice_id == records.c.invoice_id,
-        certain.c.number == records.c.attempt_count,
-        certain.c.outcome == Outcome.UNDELIVERED,
-    )
+def _waiting(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Selects the oldest waiting invoice, due or not, that may find out; none while something is in flight.
+
+    Never one with an open doubt: nobody asked for it, or it must go back to in doubt.
+    """
     in_flight = records.alias("in_flight")
     return (
         select(records)
-        .where(records.c.status == Status.QUEUED, records.c.trigger != Trigger.SEND_AGAIN)
-        .where(records.c.open_doubt.is_(None), or_(records.c.attempt_count == 0, never_arrived))
+        .where(records.c.status == Status.QUEUED, records.c.open_doubt.is_(None), *conditions)
         .where(~exists().where(in_flight.c.status == Status.SYNCING))
         .order_by(records.c.invoice_date, records.c.invoice_id)
         .limit(1)
     )
 
 
-_PROBES = _probes()
+def _never_arrived() -> ColumnElement[bool]:
+    certain = attempts.alias("certain")
+    undelivered = exists().where(
+        certain.c.invoice_id == records.c.invoice_id,
+        certain.c.number == records.c.attempt_count,
+        certain.c.outcome == Outcome.UNDELIVERED,
+    )
+    return or_(records.c.attempt_count == 0, undelivered)
+
+
+_LOOKED_UP = records.c.trigger == Trigger.SEND_AGAIN
+_PROBES = (_waiting(~_LOOKED_UP, _never_arrived()), _waiting(~_LOOKED_UP), _waiting())
+"""Best one that certainly never arrived; else one that a person asked for; last one that a person looked up."""
 
 
 def _in_line(turns: Turns, what: Select[Any]) -> Select[Any]:

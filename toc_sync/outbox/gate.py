@@ -11,18 +11,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, literal, select, true
+from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, or_, select, true
 
 from toc_sync import ledger_time, wording_gate
 from toc_sync.database import is_postgresql
 from toc_sync.gating import DOWN_AFTER, Answer, Gate, next_cause, next_probe
-from toc_sync.model import ErrorKind, GateCause, GateState, Outcome
+from toc_sync.model import ErrorKind, GateCause, GateState, Outcome, Status
 from toc_sync.outbox import wishes
 from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.wishes import Wish
 from toc_sync.tables import OUR_SCHEMA, gate_log, gate_wishes, markers
 from toc_sync.tables import gate as gate_table
 from toc_sync.tables import sync_attempts as attempts
+from toc_sync.tables import sync_records as records
 
 THE_GATE = "the gate"
 """Who closed or opened where no person did."""
@@ -110,6 +111,27 @@ def open_after_check(conn: Connection, *, actor: str, now: datetime) -> bool:
     if gate.state is not GateState.CLOSED or gate.database_changed:
         return False
     _open(conn, gate, by=actor, now=now)
+    return True
+
+
+def look_after_outage(conn: Connection, *, came_back: bool, now: datetime) -> bool:
+    """Acts on the function's being there during an outage; tells whether something may leave now.
+
+    Where an invoice waits that may find out, it does, at once if the function `came_back`; where none does, or only
+    what must not be the first, the gate opens. Not before a probe would be due: a function that answers may still hang.
+    """
+    gate = _lock_gate(conn, now)
+    if gate.state is not GateState.CLOSED or gate.cause is not GateCause.OUTAGE or gate.database_changed:
+        return False
+    if came_back:
+        gate = _write(conn, {"probe_at": now})
+    if gate.probe_at is None or gate.probe_at > now:
+        return False
+    finds_out = or_(
+        records.c.status == Status.SYNCING, and_(records.c.status == Status.QUEUED, records.c.open_doubt.is_(None))
+    )
+    if conn.execute(select(records.c.invoice_id).where(finds_out).limit(1)).first() is None:
+        _open(conn, gate, by=THE_GATE, now=now)
     return True
 
 
