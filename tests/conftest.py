@@ -23,6 +23,7 @@ from tests.core import (  # noqa: F401  # fixtures for every test module
     sqlite_desk,
 )
 from tests.postgres import ServerOfThisRun, describe_server, fresh_database, server_url
+from tests.thrift import _thrift  # noqa: F401  # for every test
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

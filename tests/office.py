@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests.days import day
 from tests.live_app import wait_until
-from toc_sync import installation
+from tests.thrift import migrated_file
 from toc_sync.database import reading, writing
 from toc_sync.engines import open_engine
 from toc_sync.model import Status, SyncState
@@ -108,9 +108,8 @@ def open_office(**more_teams: str) -> Office:
     """Creates the database that the environment names, with its teams, and opens it."""
     settings = load_settings()
     engine = open_engine(settings.sqlalchemy_url)
+    Path(engine.url.database or "").write_bytes(migrated_file())
     with writing(engine) as conn:
-        installation.migrate(conn)
-        installation.create_billing_tables(conn)
         names = [*TEAMS.values(), *more_teams.values()]
         conn.execute(teams.insert(), [{"id": number, "title": name} for number, name in enumerate(names, start=1)])
     engine.dispose()
