@@ -15,6 +15,9 @@ from sqlalchemy import URL
 from tests.chromium import FLAGS, find_chromium
 from tests.core import (  # noqa: F401  # fixtures for every test module
     desk,
+    founded_database,
+    founded_file,
+    founded_url,
     function,
     postgres_desk,
     prepared_database,

@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 import pytest
-from sqlalchemy import URL, Connection, Engine, Table, select, update
+from sqlalchemy import URL, Connection, Engine, Table, make_url, select, update
 
 from tests.days import day
 from tests.reused_database import ReusedDatabase
 from tests.stand_in import StandIn
-from tests.thrift import keep_statements_of, without_wal
+from tests.thrift import keep_statements_of, migrated_file, without_wal
 from toc_sync import installation, outbox, status, sync
 from toc_sync.database import current_time, reading, writing
 from toc_sync.edge import Edge
@@ -34,7 +34,6 @@ from toc_sync.model import Claim, ErrorKind, Outcome, Result, SyncState, Verdict
 from toc_sync.new_invoice import parse_payload
 from toc_sync.refusals import shipped_refusals
 from toc_sync.tables import (
-    gate,
     invoice_orders,
     issued_client_invoices,
     issued_invoice_orders,
@@ -49,6 +48,10 @@ from toc_sync.views import InvoiceDetail, InvoiceFilter, InvoicePage, InvoiceRow
 REFUSALS = shipped_refusals()
 WAITS_S = (30.0, 120.0, 600.0)
 ISSUER, PAYER, OTHER_PAYER = 1, 2, 3
+FIRST_ROWS: LiteralString = """
+    INSERT INTO toc_sync.markers (name, value) VALUES ('billing_tables_made_by_us', 'yes');
+    INSERT INTO toc_sync.gate (id, state, since) VALUES (1, 'open', clock_timestamp());
+"""
 LONG_AGO = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 
 ISSUED = Verdict(
@@ -323,14 +326,6 @@ def prepare(conn: Connection) -> None:
     fill(conn)
 
 
-def refill(url: str) -> None:
-    """Writes into an emptied database what a prepared one holds."""
-    with _opened(url) as engine, writing(engine) as conn:
-        installation.set_marker(conn, installation.OWN_BILLING, "yes")
-        conn.execute(gate.insert().values(id=1, state="open", since=current_time(conn)))
-        fill(conn)
-
-
 def fill(conn: Connection) -> None:
     """Writes the company: three teams and a project."""
     conn.execute(teams.insert(), [{"title": "Ateliê Norte"}, {"title": "Câmara de Évora"}, {"title": "100% Água_Lda"}])
@@ -360,16 +355,38 @@ def sqlite_desk(prepared_file: Path, tmp_path: Path, function: StandIn) -> Itera
 
 
 @pytest.fixture
-def postgres_desk(reused_database: ReusedDatabase, function: StandIn) -> Iterator[Desk]:
+def postgres_desk(founded_database: str, function: StandIn) -> Iterator[Desk]:
     """A desk at a PostgreSQL database that is as good as new."""
-    with reused_database.borrow() as url, _opened(url) as engine:
+    with _opened(founded_database) as engine:
+        with writing(engine) as conn:
+            fill(conn)
         yield open_desk(engine, function)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def founded_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database with all tables and nobody's rows: the test runs once on each engine."""
+    url: str = request.getfixturevalue("founded_file" if request.param == "sqlite" else "founded_database")
+    return url
+
+
+@pytest.fixture
+def founded_file(sqlite_url: str) -> str:
+    """The address of an SQLite database with all tables and nobody's rows."""
+    Path(make_url(sqlite_url).database or "").write_bytes(migrated_file())
+    return sqlite_url
+
+
+@pytest.fixture
+def founded_database(reused_database: ReusedDatabase) -> str:
+    """The address of a PostgreSQL database with all tables and nobody's rows."""
+    return reused_database.borrow()
 
 
 @pytest.fixture(scope="session")
 def reused_database(prepared_database: URL) -> Iterator[ReusedDatabase]:
     """The database that this process's tests use one after the other."""
-    reused = ReusedDatabase(lambda: copied_database(prepared_database), refill)
+    reused = ReusedDatabase(lambda: copied_database(prepared_database), FIRST_ROWS)
     yield reused
     reused.end()
 

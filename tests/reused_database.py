@@ -5,12 +5,12 @@ A test that changed its shape (a trigger, a column, a setting) leaves it behind:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, LiteralString
 
 import psycopg
-from sqlalchemy import URL, make_url
+from sqlalchemy import make_url
 
 _SHAPE: LiteralString = """
     SELECT md5(concat(
@@ -37,49 +37,49 @@ _RESTART: LiteralString = """
 
 
 class ReusedDatabase:
-    """One database at a time; `create` opens a fresh copy of the prepared one, `refill` writes what such a copy holds."""
+    """One database at a time; `create` opens a fresh copy of the migrated one, `first_rows` writes what that one holds."""
 
-    def __init__(self, create: Callable[[], Any], refill: Callable[[str], None]) -> None:
+    def __init__(self, create: Callable[[], AbstractContextManager[str]], first_rows: LiteralString) -> None:
         self._create = create
-        self._refill = refill
-        self._current: Any = None
+        self._first_rows = first_rows
+        self._current = ExitStack()
+        self._conn: psycopg.Connection[Any] | None = None
         self._url = ""
         self._shape = ""
 
-    @contextmanager
-    def borrow(self) -> Iterator[str]:
-        """Gives the address of a database in its first shape and with its first rows."""
-        if self._current is None:
-            self._current = self._create()
-            self._url = self._current.__enter__()
-            self._shape = self._ask(_SHAPE)[0][0]
-        elif self._ask(_SHAPE)[0][0] != self._shape:
-            self.end()
-            with self.borrow() as url:
-                yield url
-            return
-        else:
-            self._empty()
-        yield self._url
+    def borrow(self) -> str:
+        """Returns the address of a database in its first shape and with its first rows."""
+        if not self._is_as_it_was():
+            self._begin()
+        assert self._conn
+        tables = [name for (name,) in self._conn.execute(_TABLES)]
+        self._conn.execute("".join(f"DELETE FROM {table};" for table in tables) + self._first_rows)  # type: ignore[arg-type]  # our names
+        self._conn.execute(_RESTART)
+        return self._url
 
     def end(self) -> None:
         """Drops the database, if there is one."""
-        if self._current is not None:
-            self._current.__exit__(None, None, None)
-            self._current = None
+        self._current.close()
+        self._conn = None
 
-    def _empty(self) -> None:
-        with self._connected() as conn:
-            conn.execute(_OTHERS)
-            tables = [name for (name,) in conn.execute(_TABLES)]
-            conn.execute("".join(f"DELETE FROM {table};" for table in tables))  # type: ignore[arg-type]  # our names
-            conn.execute(_RESTART)
-        self._refill(self._url)
+    def _is_as_it_was(self) -> bool:
+        """Tells whether the database still has its shape, once nobody else is connected any more."""
+        if self._conn is None:
+            return False
+        try:
+            self._conn.execute(_OTHERS)
+            return self._ask_shape() == self._shape
+        except psycopg.OperationalError:  # a test stopped the server
+            return False
 
-    def _ask(self, query: LiteralString) -> list[Any]:
-        with self._connected() as conn:
-            return conn.execute(query).fetchall()
+    def _begin(self) -> None:
+        self.end()
+        self._url = self._current.enter_context(self._create())
+        address = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._conn = self._current.enter_context(psycopg.connect(address, autocommit=True))
+        self._shape = self._ask_shape()
 
-    def _connected(self) -> psycopg.Connection[Any]:
-        address: URL = make_url(self._url).set(drivername="postgresql")
-        return psycopg.connect(address.render_as_string(hide_password=False), autocommit=True)
+    def _ask_shape(self) -> str:
+        assert self._conn
+        ((shape,),) = self._conn.execute(_SHAPE)
+        return str(shape)

@@ -32,16 +32,16 @@ def function() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def desk(database_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with billing_desk(database_url, function) as desk:
+def desk(founded_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with billing_desk(founded_url, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk
 
 
 @pytest.fixture
-def simple_desk(sqlite_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with billing_desk(sqlite_url, function) as desk:
+def simple_desk(founded_file: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with billing_desk(founded_file, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk

@@ -14,8 +14,8 @@ from toc_sync.status import activity
 
 
 @pytest.fixture
-def desk(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with StandIn() as function, billing_desk(database_url, function) as desk:
+def desk(founded_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with StandIn() as function, billing_desk(founded_url, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk

@@ -30,14 +30,14 @@ def function() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def desk(database_url: str, function: StandIn) -> Iterator[Desk]:
-    with billing_desk(database_url, function) as desk:
+def desk(founded_url: str, function: StandIn) -> Iterator[Desk]:
+    with billing_desk(founded_url, function) as desk:
         yield desk
 
 
 @pytest.fixture
-def simple_desk(sqlite_url: str, function: StandIn) -> Iterator[Desk]:
-    with billing_desk(sqlite_url, function) as desk:
+def simple_desk(founded_file: str, function: StandIn) -> Iterator[Desk]:
+    with billing_desk(founded_file, function) as desk:
         yield desk
 
 

@@ -56,8 +56,8 @@ def empty(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine
 
 
 @pytest.fixture
-def desk(database_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with billing_desk(database_url, function) as desk:
+def desk(founded_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with billing_desk(founded_url, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk

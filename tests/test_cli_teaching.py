@@ -15,8 +15,8 @@ SAID = ("--name", "unit", "--remedy", "Correct the unit.", "--reason", "They tol
 
 
 @pytest.fixture
-def desk(sqlite_url, monkeypatch):
-    with StandIn() as function, billing_desk(sqlite_url, function) as desk:
+def desk(founded_file, monkeypatch):
+    with StandIn() as function, billing_desk(founded_file, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         function.answer(None, ANSWER)

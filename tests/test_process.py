@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 
 from tests.live_app import live_app, running, wait_until
 from tests.stand_in import StandIn
-from toc_sync import installation, runtime
+from toc_sync import runtime
 from toc_sync.database import writing
 from toc_sync.engines import open_engine
 from toc_sync.model import Outcome, Status
@@ -32,20 +32,18 @@ def function() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = open_engine(database_url)
+def engine(founded_url: str) -> Iterator[Engine]:
+    engine = open_engine(founded_url)
     with writing(engine) as conn:
-        installation.migrate(conn)
-        installation.create_billing_tables(conn)
         conn.execute(teams.insert(), [{"title": "Issuer"}, {"title": "Payer"}])
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def environment(database_url: str, function: StandIn) -> dict[str, str]:
+def environment(founded_url: str, function: StandIn) -> dict[str, str]:
     return {
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": founded_url,
         "TOC_FUNCTION_URL": function.url,
         "TOC_FUNCTION_KEY": KEY,
         "TOC_SYNC_TIMEOUT_SECONDS": "2",

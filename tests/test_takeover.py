@@ -19,8 +19,8 @@ WORKER = ["-m", "toc_sync", "worker", "--threads", "2"]
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    with StandIn() as function, billing_desk(database_url, function) as desk:
+def desk(founded_url: str) -> Iterator[Desk]:
+    with StandIn() as function, billing_desk(founded_url, function) as desk:
         yield desk
 
 

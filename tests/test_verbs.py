@@ -31,8 +31,8 @@ STANDALONE = {
 
 
 @pytest.fixture
-def desk(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with StandIn() as function, billing_desk(database_url, function) as desk:
+def desk(founded_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with StandIn() as function, billing_desk(founded_url, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk
