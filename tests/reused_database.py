@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 _SHAPE: LiteralString = """
     SELECT md5(concat(
-        (SELECT string_agg(c.relname || a.attname || a.attnotnull || a.atthasdef, ',' ORDER BY a.attrelid, a.attnum)
+        (SELECT string_agg(c.relname || a.attname || a.atttypid || a.attnotnull || a.atthasdef, ',' ORDER BY a.attrelid, a.attnum)
            FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname IN ('public', 'toc_sync') AND NOT a.attisdropped AND a.attnum > 0),
         (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_trigger),
