@@ -7,7 +7,7 @@ PYTHON ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench torture format clean free-port
+.PHONY: help run check test bench torture format clean free-port
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -15,13 +15,12 @@ help: ## List these targets.
 run: free-port $(VENV)/installed ## Start the dashboard on http://127.0.0.1:8501 (another port: make run PORT=8502).
 	@exec $(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
 
+check: $(VENV)/installed-for-tests ## Style, types, import rules and all tests but browser, processes and torture (about a minute).
+	@$(PY) tests/checks.py check
+
 test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules, then the tests with a real PostgreSQL and browser.
 	@$(PY) tests/chromium.py
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	$(PY) -m mypy
-	$(VENV)/bin/lint-imports --no-logo
-	$(PY) -m pytest -n 3 --dist worksteal
+	@$(PY) tests/checks.py test
 
 bench: $(VENV)/installed-for-tests ## Measure what the README promises, on both databases (about 8 minutes).
 	@$(PY) -m tests.bench

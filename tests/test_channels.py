@@ -90,6 +90,7 @@ def test_a_channel_that_nobody_answers_on_is_an_error_in_a_word():
     assert channel.send(MESSAGE) == "NotAccepted"
 
 
+@pytest.mark.processes
 def test_a_program_ends_at_once_while_a_channel_hangs(postbox):
     postbox.hang()
     script = (

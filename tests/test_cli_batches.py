@@ -103,6 +103,7 @@ def test_recovering_takes_what_failed_since_then_in_lisbons_time(desk, failed):
     assert run("retry", "--recover-since", date(2026, 1, 1), *until).stdout == "0 invoices queued, 0 refused.\n"
 
 
+@pytest.mark.processes
 def test_it_waits_while_a_worker_sends_and_says_what_came_of_it(simple_desk, tmp_path):
     desk = simple_desk
     ids = _never_sent(desk, 3)
@@ -116,6 +117,7 @@ def test_it_waits_while_a_worker_sends_and_says_what_came_of_it(simple_desk, tmp
     assert desk.function.counts() == dict.fromkeys(ids, 1)
 
 
+@pytest.mark.processes
 def test_ctrl_c_leaves_the_batch_running_and_says_so(simple_desk, tmp_path):
     desk = simple_desk
     ids = _never_sent(desk, 3)

@@ -172,6 +172,7 @@ def test_what_falls_through_behind_a_rerun_is_noticed(body):
     assert _goes_on_after_leaving(f"def act():\n    {body}\n", _NEVER_RETURN | {"acts.open_invoice"})
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("room", "line", "contract"),
     [

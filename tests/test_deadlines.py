@@ -86,6 +86,7 @@ def test_what_is_due_very_late_is_not_counted_to_the_end():
     assert deadlines.working_days_left(day("2026-11-23"), date.max) == deadlines.MOST_COUNTED
 
 
+@pytest.mark.processes
 def test_starting_loads_no_calendar():
     code = "import sys, toc_sync.runtime; assert not {'holidays', 'xlsxwriter'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -100,6 +100,7 @@ def knock(url: str, path: str = "/_stcore/stream", **headers: str) -> int:
         return int(wire.recv(4096).split()[1])
 
 
+@pytest.mark.processes
 def test_foreign_pages_that_knock_hold_nobody_up_and_nothing_leaves(server: Watched) -> None:
     httpx.get(f"{server.url}/healthz", timeout=30, trust_env=False)
     with ThreadPoolExecutor(KNOCKS) as pool:
@@ -115,12 +116,14 @@ def test_foreign_pages_that_knock_hold_nobody_up_and_nothing_leaves(server: Watc
     assert server.left == ""
 
 
+@pytest.mark.processes
 def test_the_server_says_what_to_do_if_it_was_a_proxy(server: Watched) -> None:
     knock(server.url, Origin="https://desk.example.org")
     wait_until(lambda: "foreign-page origin='https://desk.example.org'" in server.program.log)
     assert "server.corsAllowedOrigins" in server.program.log
 
 
+@pytest.mark.processes
 def test_the_servers_own_pages_come_in_and_nothing_leaves(server: Watched) -> None:
     assert knock(server.url, Origin=server.url) == 101
     assert knock(server.url, Origin="https://desk.example.org", X_Forwarded_Host="desk.example.org") == 101
@@ -129,6 +132,7 @@ def test_the_servers_own_pages_come_in_and_nothing_leaves(server: Watched) -> No
     assert server.left == ""
 
 
+@pytest.mark.processes
 def test_what_streamlits_settings_let_in_comes_in_and_nothing_leaves(tmp_path: Path) -> None:
     settings = tmp_path / "app" / ".streamlit" / "config.toml"
     settings.parent.mkdir(parents=True)
@@ -255,6 +259,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("path", ANSWERS.values(), ids=ANSWERS.keys())
 def test_no_answer_may_be_shown_in_a_frame(server: Watched, path: str) -> None:
     answer = httpx.get(f"{server.url}{path}", timeout=30, trust_env=False)
@@ -264,6 +269,7 @@ def test_no_answer_may_be_shown_in_a_frame(server: Watched, path: str) -> None:
     assert answer.headers["referrer-policy"] == "same-origin"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("path", ["/component/streamlit_autorefresh.st_autorefresh/index.html", "/component/nothing/x"])
 def test_a_component_is_shown_by_our_own_pages_only(server: Watched, path: str) -> None:
     answer = httpx.get(f"{server.url}{path}", timeout=30, trust_env=False)

@@ -139,6 +139,7 @@ def test_a_database_of_an_earlier_version_is_not_migrated_yet(engine: Engine) ->
         assert not installation.is_migrated(conn)
 
 
+@pytest.mark.processes
 def test_four_processes_that_start_at_once_prepare_one_database(database_url: str) -> None:
     starters = [
         subprocess.Popen(

@@ -193,17 +193,20 @@ def get(url: str) -> httpx.Response:
     return httpx.get(url, trust_env=False, timeout=10)
 
 
+@pytest.mark.processes
 def test_the_app_says_that_it_is_healthy(app: str) -> None:
     answer = get(f"{app}/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION})
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.processes
 def test_the_app_says_that_it_is_ready(app: str) -> None:
     answer = wait_until(lambda: found if (found := get(f"{app}/readyz")).status_code == 200 else None)
     assert answer.json() == {"ready": True, "reasons": {}}
 
 
+@pytest.mark.processes
 def test_the_app_has_figures_that_prometheus_can_read(app: str) -> None:
     answer = get(f"{app}/metrics")
     assert answer.status_code == 200
@@ -211,10 +214,12 @@ def test_the_app_has_figures_that_prometheus_can_read(app: str) -> None:
     assert 'toc_sync_gate{state="open"} 1.0' in answer.text
 
 
+@pytest.mark.processes
 def test_pages_are_served_beside_them(app: str) -> None:
     assert "<title>Streamlit</title>" in get(f"{app}/invoices").text
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("environment", "path", "status", "text"),
     [
@@ -237,6 +242,7 @@ def test_the_app_under_uvicorn(
         program.stop()
 
 
+@pytest.mark.processes
 def test_an_address_that_apprise_does_not_know_stops_the_start(tmp_path: Path) -> None:
     arguments = ["-m", "toc_sync", "worker"]
     with running(arguments, tmp_path, {"TOC_SYNC_ALERT_URLS": "slack://hush-hush"}) as program:

@@ -186,6 +186,7 @@ def test_two_people_press_sync_on_an_invoice_without_a_record(desk: Desk) -> Non
     assert desk.function.count(invoice_id) == 1
 
 
+@pytest.mark.processes
 def test_two_processes_press_retry_and_one_request_is_sent(desk: Desk) -> None:
     invoice_id = failed(desk)
     url = desk.engine.url.render_as_string(hide_password=False)

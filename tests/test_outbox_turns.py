@@ -227,6 +227,7 @@ def test_eight_threads_never_exceed_the_limit_of_an_issuer(desk: Desk, slow_func
     assert most_at_once([request.at for request in slow_function.requests]) > limit  # issuers do go in parallel
 
 
+@pytest.mark.processes
 def test_three_machines_together_never_exceed_the_limit_of_an_issuer(
     postgres_desk: Desk, slow_function: StandIn
 ) -> None:

@@ -229,6 +229,7 @@ for invoice_id in range(1, 21):
 """
 
 
+@pytest.mark.processes
 def test_two_processes_number_without_gaps(path: Path) -> None:
     processes = [python(ISSUE_TWENTY, path) for _ in range(2)]
     assert [(process.communicate(timeout=60)[0], process.returncode) for process in processes] == [("", 0)] * 2
@@ -248,6 +249,7 @@ logging.getLogger("uvicorn.error").info("a server of somebody else")
 """
 
 
+@pytest.mark.processes
 def test_a_forgotten_sandbox_lets_the_process_end_and_says_nothing(path: Path) -> None:
     process = python(FORGET_TO_STOP, path)
     printed, _ = process.communicate(timeout=20)
@@ -266,6 +268,7 @@ print("stopped")
 """
 
 
+@pytest.mark.processes
 def test_ctrl_c_ends_the_foreground_sandbox_in_good_order(path: Path) -> None:
     process = python(SERVE_IN_THE_FOREGROUND, path)
     assert process.stdout is not None

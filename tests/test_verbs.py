@@ -39,6 +39,7 @@ def desk(founded_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         runtime.close_current()
 
 
+@pytest.mark.processes
 def test_importing_starts_nothing_loads_little_and_reads_no_setting(tmp_path):
     script = (
         "import sys, threading, toc_sync; "
