@@ -25,7 +25,7 @@ from sqlalchemy import URL, Connection, Engine, Table, make_url, select, update
 from tests.days import day
 from tests.reused_database import ReusedDatabase
 from tests.stand_in import StandIn
-from tests.thrift import keep_statements_of, migrated_file, without_wal
+from tests.thrift import migrated_file, without_wal
 from toc_sync import installation, outbox, status, sync
 from toc_sync.database import current_time, reading, writing
 from toc_sync.edge import Edge
@@ -397,7 +397,6 @@ def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("prepared") / "prepared.db"
     with _opened(f"sqlite:///{file}") as engine, writing(engine) as conn:
         prepare(conn)
-        keep_statements_of(engine)
     file.write_bytes(without_wal(file))
     return file
 
@@ -408,7 +407,6 @@ def prepared_database(postgres_server: URL) -> Iterator[URL]:
     with copied_database(postgres_server.set(database="template0")) as url:
         with _opened(url) as engine, writing(engine) as conn:
             prepare(conn)
-            keep_statements_of(engine)
         yield engine.url
 
 

@@ -65,6 +65,9 @@ def test_a_worker_sends_what_is_due_and_ends_well_when_told_to(tmp_path, desk):
     assert "worker-stopped" in worker.log
 
 
+@pytest.mark.parametrize(
+    "founded_url", ["postgresql"], indirect=True
+)  # a signal is heard the same way on either database
 def test_the_first_signal_claims_nothing_new_and_waits_for_what_is_in_flight(tmp_path, desk):
     queue(desk, 5)
     desk.function.hold()
@@ -90,18 +93,6 @@ def test_the_second_signal_leaves_at_once(tmp_path, simple_desk, number):
         assert worker.process.wait(timeout=5) == 128 + number
     assert all_are(simple_desk, Status.SYNCING)
     assert "Traceback" not in worker.log
-
-
-def test_after_kill_9_another_worker_finds_the_doubt_and_sends_nothing_twice(tmp_path, desk):
-    (invoice_id,) = queue(desk, 1)
-    desk.function.hold()
-    with running(WORKER, tmp_path, desk.environment) as worker:
-        desk.function.wait_for(timeout_s=30)
-        worker.stop(signal.SIGKILL)
-    desk.function.release()
-    with running(WORKER, tmp_path, desk.environment):
-        wait_until(lambda: all_are(desk, Status.IN_DOUBT), within_s=30)
-    assert desk.function.count(invoice_id) == 1
 
 
 def test_a_worker_sends_even_where_the_app_shall_not(tmp_path, simple_desk):

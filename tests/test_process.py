@@ -75,6 +75,9 @@ def all_are(engine: Engine, *wanted: Status) -> bool:
     return bool(found) and set(found.values()) <= set(wanted)
 
 
+@pytest.mark.parametrize(
+    "founded_url", ["sqlite"], indirect=True
+)  # tests/test_torture.py kills on both, and more often
 def test_after_kill_9_the_queue_drains_and_what_was_in_flight_is_in_doubt_and_nothing_goes_out_twice(
     tmp_path: Path, engine: Engine, function: StandIn, environment: Mapping[str, str]
 ) -> None:
@@ -100,6 +103,7 @@ def test_after_kill_9_the_queue_drains_and_what_was_in_flight_is_in_doubt_and_no
         }
 
 
+@pytest.mark.parametrize("founded_url", ["sqlite"], indirect=True)  # a signal is heard the same way on either database
 def test_the_first_signal_claims_nothing_new_and_writes_down_what_is_in_flight(
     tmp_path: Path, engine: Engine, function: StandIn, environment: Mapping[str, str]
 ) -> None:
@@ -117,6 +121,7 @@ def test_the_first_signal_claims_nothing_new_and_writes_down_what_is_in_flight(
     assert len(function.requests) == 4
 
 
+@pytest.mark.parametrize("founded_url", ["sqlite"], indirect=True)  # a signal is heard the same way on either database
 def test_a_second_signal_leaves_at_once_and_the_rescue_does_its_work_later(
     tmp_path: Path, engine: Engine, function: StandIn, environment: Mapping[str, str]
 ) -> None:

@@ -36,6 +36,15 @@ def by_status(desk: Desk, status: Status) -> set[int]:
     return {invoice_id for invoice_id, found in desk.statuses().items() if found == status}
 
 
+def impatient(change: str) -> list[str]:
+    """Returns the arguments of a worker with something changed in its source."""
+    return [
+        "-c",
+        f"from toc_sync import adopting, upkeep, worker\n{change}\nfrom toc_sync.cli import program\nprogram(['worker'])",
+    ]
+
+
+@pytest.mark.parametrize("founded_url", ["postgresql"], indirect=True)  # tests/test_torture.py kills on both
 def test_what_waited_for_a_killed_worker_goes_on_elsewhere_and_what_it_had_in_flight_is_in_doubt(tmp_path, desk):
     desk.function.hold()
     ids = queue(desk, 6)
@@ -52,18 +61,14 @@ def test_what_waited_for_a_killed_worker_goes_on_elsewhere_and_what_it_had_in_fl
 
 
 def test_an_invoice_with_a_low_id_is_adopted_although_the_worker_that_searched_was_killed(tmp_path, desk):
+    often = impatient("adopting.LOOK_EVERY_S = upkeep.SWEEP_EVERY_S = worker.UPKEEP_S = 0.2")
     desk.add_invoice(id=100)
-    with running(WORKER, tmp_path, desk.environment, name="first") as first:
+    with running(often, tmp_path, desk.environment, name="first") as first:
         wait_until(lambda: by_status(desk, Status.NOT_SYNCED) == {100}, within_s=30)
-        with running(WORKER, tmp_path, desk.environment, name="second"):
+        with running(often, tmp_path, desk.environment, name="second"):
             first.stop(signal.SIGKILL)
             desk.add_invoice(id=5)
             wait_until(lambda: by_status(desk, Status.NOT_SYNCED) == {5, 100}, within_s=45)
-
-
-def impatient(change: str) -> list[str]:
-    """Returns the arguments of a worker with something changed in its source."""
-    return ["-c", f"from toc_sync import worker\n{change}\nfrom toc_sync.cli import program\nprogram(['worker'])"]
 
 
 def ended_with_one_sentence(worker: Program) -> str:

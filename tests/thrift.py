@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -18,21 +19,24 @@ from streamlit.components.v2 import manifest_scanner
 from toc_sync import engines, installation
 from toc_sync.database import writing
 
-_STATEMENTS_KEPT = 5000
-_KEPT: dict[str, Engine] = {}
+
+class _Statements(dict[Any, Any]):
+    """Compiled statements, for all engines of one kind of database: the key's first part is the engine's own dialect."""
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get(key[1:], default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        super().__setitem__(key[1:], compiled)
 
 
-def keep_statements_of(engine: Engine) -> None:
-    """Lets every later engine of this kind of database use what this connected one knows: its dialect, its statements."""
-    engine._compiled_cache.capacity = _STATEMENTS_KEPT  # type: ignore[union-attr]
-    _KEPT[engine.dialect.name] = engine
+_STATEMENTS = {"sqlite": _Statements(), "postgresql": _Statements()}
 
 
 def _create_engine(*given, **more) -> Engine:
+    """Creates an engine that takes from others what they have compiled: that was a quarter of a test."""
     engine = create_engine_anew(*given, **more)
-    if kept := _KEPT.get(engine.dialect.name):
-        # SQLAlchemy keeps compiled statements per dialect; compiling them anew was a quarter of a test.
-        engine.dialect, engine._compiled_cache = kept.dialect, kept._compiled_cache
+    engine.update_execution_options(compiled_cache=_STATEMENTS[engine.dialect.name])
     return engine
 
 
