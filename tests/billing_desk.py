@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from tests.stand_in import StandIn
-from toc_sync import clock
+from toc_sync import clock, installation
 from toc_sync.database import writing
 from toc_sync.engines import open_engine
 from toc_sync.tables import invoice_orders, issued_client_invoices, projects, sync_records, teams
@@ -75,9 +75,11 @@ class Desk:
 
 @contextmanager
 def billing_desk(url: str, function: StandIn) -> Iterator[Desk]:
-    """Writes the teams and the project into a database that has all tables."""
+    """Writes the teams and the project into a database; one that is empty gets its tables first, which takes longer."""
     engine = open_engine(url)
     with writing(engine) as conn:
+        if not installation.has_billing_tables(conn):
+            installation.prepare(conn, may_create_billing=True)
         conn.execute(teams.insert(), [{"title": "Issuer, Lda."}, {"title": "Payer, S.A."}])
         conn.execute(projects.insert(), [{"name": "Loja"}])
     environment = {

@@ -64,8 +64,8 @@ def desk(founded_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def sqlite_desk(sqlite_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with billing_desk(sqlite_url, function) as desk:
+def sqlite_desk(founded_file: str, function: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with billing_desk(founded_file, function) as desk:
         for name, value in desk.environment.items():
             monkeypatch.setenv(name, value)
         yield desk

@@ -205,7 +205,7 @@ ANSWERS = (
 
 @pytest.mark.parametrize("body", ANSWERS, ids=["a refusal", "a document exists", "a success"])
 def test_what_an_answer_means_is_read_before_anything_is_blanked(
-    body: object, function: StandIn, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    body: object, function: StandIn, founded_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each of these keys is a piece of what the answer says."""
     raw = json.dumps(body, ensure_ascii=False).encode()
@@ -215,7 +215,7 @@ def test_what_an_answer_means_is_read_before_anything_is_blanked(
         ),
         shipped_refusals(),
     )
-    with billing_desk(sqlite_url, function) as desk:
+    with billing_desk(founded_file, function) as desk:
         function.answer(None, {"status": expected.http_status, "body": raw})
         words = [*COMMON, "O NIF português '285008413'", "The document already", '"document_no": "FT 2026/7"']
         monkeypatch.setattr(Settings, "secrets", property(lambda _: tuple(words)))
@@ -336,9 +336,9 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def desk(database_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch, postbox: Postbox) -> Iterator[Desk]:
+def desk(founded_url: str, function: StandIn, monkeypatch: pytest.MonkeyPatch, postbox: Postbox) -> Iterator[Desk]:
     st.cache_data.clear()
-    with billing_desk(database_url, function) as desk:
+    with billing_desk(founded_url, function) as desk:
         for name, value in {**desk.environment, "TOC_FUNCTION_KEY": KEY, "TOC_SYNC_ALERT_URLS": postbox.url}.items():
             monkeypatch.setenv(name, value)
         yield desk
