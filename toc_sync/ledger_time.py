@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Connection, func, literal, select
 
@@ -40,7 +42,14 @@ def ledger_time(conn: Connection) -> datetime:
 
 def read_anchor(conn: Connection) -> Anchor | None:
     """Returns the anchor, or None where none was ever set."""
-    return parse_anchor(conn.exec_driver_sql(_READ).scalar_one_or_none())
+    driver = conn.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    try:
+        # Each transaction asks: the driver answers in a tenth of the time.
+        found = driver.execute(_READ).fetchone()
+    except sqlite3.Error:
+        found = conn.exec_driver_sql(_READ).one_or_none()  # fails in the words that all others understand
+    return parse_anchor(found[0]) if found else None
 
 
 def ahead_s(conn: Connection) -> float:
@@ -49,6 +58,7 @@ def ahead_s(conn: Connection) -> float:
     return _up_to_date(conn, anchor, reading).ahead_s(reading)
 
 
+@lru_cache(maxsize=16)
 def parse_anchor(value: str | None) -> Anchor | None:
     """Returns the anchor that a marker holds; None where there is none, or where it is not ours."""
     if value is None:
