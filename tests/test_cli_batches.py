@@ -103,6 +103,13 @@ def test_recovering_takes_what_failed_since_then_in_lisbons_time(desk, failed):
     assert run("retry", "--recover-since", date(2026, 1, 1), *until).stdout == "0 invoices queued, 0 refused.\n"
 
 
+def test_recovering_until_now_ends_when_the_database_says(desk, failed):
+    since = f"{(clock.now() - timedelta(minutes=30)).astimezone(wording.ZONE):%Y-%m-%d %H:%M}"
+    with clock.set_wrong(timedelta(minutes=-20)):
+        foretold = json.loads(run("retry", "--recover-since", since, "--dry-run", "--json").stdout)
+    assert foretold["would_be_sent"] == 2
+
+
 @pytest.mark.processes
 def test_it_waits_while_a_worker_sends_and_says_what_came_of_it(simple_desk, tmp_path):
     desk = simple_desk

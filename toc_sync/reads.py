@@ -78,6 +78,11 @@ class Reads:
         """How an issuer's invoices take turns here."""
         return Turns(date_order=self.settings.toc_sync_date_order, per_issuer=self.settings.toc_sync_per_issuer)
 
+    def now(self) -> datetime:
+        """Returns the database's time: what others have written until now is not later, whatever this machine's clock says."""
+        with reading(self.engine) as conn:
+            return current_time(conn)
+
     def list_invoices(self, wanted: InvoiceFilter, page: int = 1) -> InvoicePage:
         """Returns one page of the invoice list."""
         with self._reading() as (conn, now):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -90,11 +91,18 @@ def number_and_date(form: Form) -> None:
         number = st.text_input("Invoice number", key=form.key("number"), placeholder="2026/123", persist_state="page")
         form.takes("invoice_number", number)
     with right:
-        today = runtime.current().today()
+        _follow_the_day(form, runtime.current().today())
         day = st.date_input(
-            "Invoice date", value=today, key=form.key("date"), format="YYYY-MM-DD", required=True, persist_state="page"
+            "Invoice date", key=form.key("date"), format="YYYY-MM-DD", required=True, persist_state="page"
         )
         form.takes("invoice_date", day)
+
+
+def _follow_the_day(form: Form, today: date) -> None:
+    """Proposes today, also in a form that is still open after midnight; a day that somebody chose stays."""
+    chosen, proposed = form.key("date"), form.key("proposed_date")
+    if st.session_state.get(chosen) in (None, st.session_state.get(proposed)):
+        st.session_state[chosen] = st.session_state[proposed] = today
 
 
 def remarks(form: Form) -> None:

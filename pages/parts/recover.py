@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from pages.parts import batch_dialog, reads, say
-from toc_sync import clock, wording, wording_batches
+from toc_sync import clock, runtime, wording, wording_batches
 from toc_sync.views_batches import Selection
 
 EARLIER = timedelta(minutes=10)
@@ -33,7 +33,7 @@ def _draw_presets() -> None:
     st.button("Since midnight", key="recover_midnight", width="stretch", on_click=_ask_since_midnight)
     st.button("Last 24 hours", key="recover_day", width="stretch", on_click=_ask_last_day)
     if outage:
-        until = outage.until or clock.now()
+        until = outage.until or runtime.current().now()
         name = wording_batches.outage(outage.since, until)
         begin = outage.since - EARLIER
         st.button(name, key="recover_outage", width="stretch", on_click=_recover, args=(begin, until))
@@ -45,16 +45,21 @@ def _draw_moment(label: str, key: str, default: str) -> None:
     right.time_input("Time", value=None, key=f"{key}_time", help=f"In Lisbon's time; empty means {default}.")
 
 
+@say.safely
 def _ask_since_midnight() -> None:
-    _recover(_at(clock.today(), time.min), clock.now())
+    now = runtime.current().now()
+    _recover(_at(wording.day_of(now), time.min), now)
 
 
+@say.safely
 def _ask_last_day() -> None:
-    _recover(clock.now() - timedelta(days=1), clock.now())
+    now = runtime.current().now()
+    _recover(now - timedelta(days=1), now)
 
 
+@say.safely
 def _ask() -> None:
-    begin, end = _typed(_FROM, time.min), _typed(_TO, time.max) or clock.now()
+    begin, end = _typed(_FROM, time.min), _typed(_TO, time.max) or runtime.current().now()
     if begin is None:
         say.later("Choose the day from which on to recover.", good=False)
     elif end <= begin:
