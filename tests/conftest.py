@@ -73,6 +73,7 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     for name in [name for name in os.environ if _OUR_VARIABLES.fullmatch(name)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     # `python -m toc_sync` works from the empty folder too.
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
 

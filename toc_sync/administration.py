@@ -13,7 +13,16 @@ from toc_sync.anchor import TOLERANCE_S
 from toc_sync.channels import Message, open_channels
 from toc_sync.classify import classify
 from toc_sync.database import current_time, queueing_time, reading, writing
-from toc_sync.model import DatabaseUnavailable, GateCause, GateState, NoReply, Outcome, Reply, SettingsError
+from toc_sync.model import (
+    DatabaseUnavailable,
+    GateCause,
+    GateState,
+    NoReply,
+    Outcome,
+    Reply,
+    SettingsError,
+    Unwitnessed,
+)
 from toc_sync.opening import naming_the_database
 from toc_sync.patience import PERSON, SET_UP
 from toc_sync.runtime import Runtime, connect
@@ -46,6 +55,7 @@ def seed(settings: Settings, *, invoices: int) -> None:
         if refusal := installation.why_no_samples(conn):
             raise SettingsError(refusal)
         runtime.function.rehearse(samples.seed(conn, now=current_time(conn), invoices=invoices))
+        outbox.forget_place(conn)
 
 
 def accept_function(settings: Settings, *, actor: str) -> str:
@@ -87,6 +97,7 @@ def check(settings: Settings, *, actor: str) -> Iterator[Finding]:
     findings = list(_check_function(runtime))
     yield from findings
     if not wrong:
+        yield _check_witness(runtime)
         yield _check_gate(runtime, works=all(finding.good for finding in findings), actor=actor)
 
 
@@ -139,6 +150,15 @@ def _check_clock(runtime: Runtime) -> Finding:
     return Finding(subject="clock", good=good, sentence=wording_gate.clock_finding(ahead_s, agrees=good))
 
 
+def _check_witness(runtime: Runtime) -> Finding:
+    """Says whether what is sent from here can be written down outside the database; nothing leaves otherwise."""
+    try:
+        runtime.watch.try_out()
+    except Unwitnessed as error:
+        return Finding(subject="witness", good=False, sentence=str(error))
+    return Finding(subject="witness", good=True, sentence="What is sent is written down outside the database too.")
+
+
 def _check_gate(runtime: Runtime, *, works: bool, actor: str) -> Finding:
     if works:
         with writing(runtime.engine, PERSON) as conn:
@@ -150,7 +170,8 @@ def _check_gate(runtime: Runtime, *, works: bool, actor: str) -> Finding:
     stopped = wording_gate.gate_state(gate.state, gate.since, gate.changed_by)
     # A pause is somebody's wish, not a fault.
     is_fault = gate.state is GateState.CLOSED or gate.cause is GateCause.DATABASE
-    return Finding(subject="gate", good=not is_fault, sentence=f"{stopped} {gate.reason or ''}".strip())
+    way_on = wording_gate.WAY_ON if gate.cause is GateCause.DATABASE else ""
+    return Finding(subject="gate", good=not is_fault, sentence=f"{stopped} {gate.reason or ''} {way_on}".strip())
 
 
 def _check_function(runtime: Runtime) -> Iterator[Finding]:

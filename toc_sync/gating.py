@@ -34,7 +34,8 @@ class Gate:
     probe_wait_s: int | None = None
     log_id: int | None = None
     database_changed: bool = False
-    """The database has another identity than the one a person last saw."""
+    """The database lies elsewhere than where it was accepted, or has another history."""
+    why_changed: str | None = None
     is_wished: bool = False
     """Somebody paused beside the row, which was locked; it does not say so itself yet."""
     clock_set_at: datetime | None = None
@@ -49,6 +50,16 @@ class Gate:
     def shown_since(self) -> datetime:
         """Since when it is as people see it."""
         return self.clock_set_at if self.clock_set_at and self.state is GateState.OPEN else self.since
+
+    @property
+    def is_unrecognised(self) -> bool:
+        """Tells whether somebody must say what this database is before anything may leave."""
+        return self.database_changed or self.cause is GateCause.DATABASE
+
+    @property
+    def why_unrecognised(self) -> str | None:
+        """Says what is wrong with it, as a sentence."""
+        return self.reason if self.cause is GateCause.DATABASE else self.why_changed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -228,6 +228,16 @@ class ClockReading:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A claim as it is remembered outside the database: which database, where, which attempt, and the newest before it."""
+
+    database_id: str
+    place: Mapping[str, str]
+    claim: tuple[int, str]
+    seen: tuple[int, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """The right to send one invoice once: an open attempt, committed before the network is used."""
 
@@ -241,6 +251,8 @@ class Claim:
     worker: str
     is_probe: bool = False
     """Sent through a closed gate, to learn whether the function works again; it uses up no try."""
+    mark: Mark | None = None
+    """What the witness is told before the request leaves; None where none is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,6 +337,10 @@ class DatabaseBusy(DatabaseUnavailable):
 
 class CommitUncertain(DatabaseUnavailable):
     """The database did not confirm a commit: nobody knows whether it happened."""
+
+
+class Unwitnessed(TocSyncError):
+    """A claim cannot be written down outside the database: it must not be sent."""
 
 
 def parse_invoice_id(value: object) -> int:

@@ -82,6 +82,8 @@ def find_obstacles(runtime: Runtime) -> dict[str, str]:
 def _obstacles(sending: Sending) -> Iterator[tuple[str, str]]:
     if not sending.alive:
         yield "worker", "No program that sends invoices is alive."
+    elif all(worker.obstacle for worker in sending.alive):
+        yield "worker", " ".join(sending.obstacles)
     if not sending.gate.is_open:
         stopped = wording_gate.gate_state(sending.gate.state, sending.gate.since, sending.gate.changed_by)
         yield "gate", f"{stopped} {sending.gate.reason or ''}".strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Json, Jsonb
@@ -15,6 +16,7 @@ from toc_sync.model import DatabaseBusy, DatabaseUnavailable, Refusal, SettingsE
 from toc_sync.refusals import parse_refusals, shipped_refusals
 from toc_sync.secrecy import Blanker, texts_of
 from toc_sync.settings import Settings
+from toc_sync.witness import Watch
 
 SPARE_CONNECTIONS = 5
 """Beside one connection per sending thread: for pages, scripts and the upkeep."""
@@ -35,6 +37,12 @@ def open_database(settings: Settings) -> Engine:
         ) from error
     except (ArgumentError, ValueError) as error:
         raise SettingsError("DATABASE_URL: this is no database address.") from error
+
+
+def open_watch(settings: Settings, engine: Engine) -> Watch:
+    """Returns what tells this database from a copy; its witness lies in the state folder, and beside an SQLite file."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return Watch(folder=settings.state_folder, database_file=Path(file) if file else None)
 
 
 def load_refusals(settings: Settings) -> tuple[Refusal, ...]:

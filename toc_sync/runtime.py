@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from threading import Lock
 
@@ -26,10 +27,11 @@ from toc_sync.model import (
     Fixer,
     Refusal,
     Result,
+    Unwitnessed,
     parse_invoice_id,
 )
 from toc_sync.new_invoice import parse_payload
-from toc_sync.opening import load_refusals, naming_the_database, open_database
+from toc_sync.opening import load_refusals, naming_the_database, open_database, open_watch
 from toc_sync.patience import SET_UP
 from toc_sync.reads import Reads
 from toc_sync.sandbox import Behaviour
@@ -56,7 +58,8 @@ class Runtime(Reads):
         super().__init__(settings, engine, refusals)
         self.function = Function(settings, engine.url.database if engine.dialect.name == "sqlite" else None)
         self._channels = open_channels(settings.alert_addresses)
-        self.gate = GateVerbs(engine, self.changed)
+        self.watch = open_watch(settings, engine)
+        self.gate = GateVerbs(engine, self.changed, watch=self.watch)
         self.onlookers = OnlookerVerbs(engine)
         self.batches = BatchVerbs(
             engine, self.changed, idempotent=settings.toc_function_is_idempotent, refusals=refusals
@@ -238,6 +241,7 @@ class Runtime(Reads):
         if self._worker is not None:
             self._worker.stop()
         self.function.stop()
+        self.watch.stop()
         self.engine.dispose()
 
     def _bump(self) -> None:
@@ -254,7 +258,14 @@ class Runtime(Reads):
         )
 
     def _sender(self, name: str, pause: Callable[[float], bool]) -> sync.Sender:
-        return sync.Sender(engine=self.engine, edge=self.function.edge(), rules=self._rules(), name=name, pause=pause)
+        return sync.Sender(
+            engine=self.engine,
+            edge=self.function.edge(),
+            rules=self._rules(),
+            name=name,
+            pause=pause,
+            watch=self.watch,
+        )
 
 
 _current: Runtime | None = None
@@ -288,9 +299,11 @@ def open_runtime(settings: Settings) -> Runtime:
     with naming_the_database(), writing(runtime.engine, SET_UP) as conn:
         is_new = installation.prepare(conn, may_create_billing=settings.database_url is None)
         installation.check_environment(conn, function_url=runtime.function.url)
-        outbox.know_database(conn)
         if is_new and settings.uses_sandbox:
             runtime.function.rehearse(samples.seed(conn, now=current_time(conn)))
+        # What cannot be written down outside the database keeps nobody from looking: it keeps invoices from leaving.
+        with suppress(Unwitnessed):
+            outbox.examine(conn, runtime.watch, now=current_time(conn))
     return runtime
 
 

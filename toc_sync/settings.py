@@ -7,7 +7,9 @@ the runtime's question. Nothing here is ever logged or shown: it holds the key.
 from __future__ import annotations
 
 import math
+import os
 import re
+import sys
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +28,7 @@ from toc_sync.model import SettingsError
 
 FUNCTION_PATH = "/functions/v1/toc_invoice"
 EMBEDDED_DATABASE = Path("data/toc_sync.db")
+PROGRAM = "toc_sync"
 SECRETS_FILE = Path(".streamlit/secrets.toml")
 _LENGTH_OF_A_TOKEN = 8
 _NAMES_A_SECRET = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
     toc_sync_date_order: bool = True
     toc_sync_per_issuer: int = Field(default=0, ge=0, le=1000)
     toc_sync_refusals: Path | None = None
+    toc_sync_state_dir: Path | None = None
     toc_create_invoice_rpc: str | None = None
     toc_sync_alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     toc_sync_alert_waiting_minutes: float = Field(default=30, gt=0, le=10_080, allow_inf_nan=False)
@@ -157,6 +161,11 @@ class Settings(BaseSettings):
         return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
 
     @property
+    def state_folder(self) -> Path:
+        """Where this machine remembers what it sent, outside the database."""
+        return self.toc_sync_state_dir or _users_state_folder()
+
+    @property
     def lease_s(self) -> float:
         """How long a claim lasts, in seconds: one attempt's deadline and the margin."""
         return self.toc_sync_timeout_seconds + self.toc_sync_lease_margin_seconds
@@ -181,6 +190,17 @@ class Settings(BaseSettings):
     def label(self) -> str:
         """The name of the environment that every page shows."""
         return self.toc_sync_label or ("Sandbox" if self.uses_sandbox else "Production")
+
+
+def _users_state_folder() -> Path:
+    """Returns where programs of this user keep their state."""
+    if os.environ.get("XDG_STATE_HOME"):
+        return Path(os.environ["XDG_STATE_HOME"]) / PROGRAM
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as containers have
+        return EMBEDDED_DATABASE.parent / "state"
+    return home / ("Library/Application Support" if sys.platform == "darwin" else ".local/state") / PROGRAM
 
 
 class _SecretsFile(TomlConfigSettingsSource):

@@ -34,11 +34,13 @@ from toc_sync.model import (
     Status,
     UnknownInvoice,
     Unsent,
+    Unwitnessed,
     Verdict,
 )
 from toc_sync.new_invoice import NewInvoice
 from toc_sync.patience import PERSON, PROGRAM, Patience
 from toc_sync.secrecy import Blanker
+from toc_sync.witness import Watch
 
 SEND_WITHIN_S = 5.0
 """A claim older than this is not sent any more: a frozen thread must not wake up and send."""
@@ -68,13 +70,17 @@ class Rules:
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """Everything one attempt needs. `pause` waits between tries to write an outcome; False ends the trying."""
+    """Everything one attempt needs. `pause` waits between tries to write an outcome; False ends the trying.
+
+    `watch` tells this database from a copy; whoever sends for real has one.
+    """
 
     engine: Engine
     edge: Edge
     rules: Rules
     name: str
     pause: Callable[[float], bool]
+    watch: Watch | None = None
 
 
 def create_invoice(
@@ -149,7 +155,23 @@ def request_send(
 
 def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
     """Claims, sends and settles the next due invoice (or the one named); False when nothing was due."""
-    claimed: Claim | outbox.Dropped | None = None
+    try:
+        started_at, claimed = _claim(sender, invoice_id)
+        if claimed is outbox.UNRECOGNISED and recognise(sender):
+            started_at, claimed = _claim(sender, invoice_id)
+    except Unwitnessed as error:
+        _note_obstacle(sender, str(error))
+        return False
+    if isinstance(claimed, Claim):
+        _tell_gate(sender, claimed, _write_outcome(sender, claimed, _send(sender, claimed, started_at)))
+    elif isinstance(claimed, outbox.Dropped):
+        log.info("dropped invoice=%s status=%s", claimed.invoice_id, claimed.status)
+    return isinstance(claimed, Claim | outbox.Dropped)
+
+
+def _claim(sender: Sender, invoice_id: int | None) -> tuple[float, Claim | outbox.Dropped | str | None]:
+    """Makes the claim (T1), and returns it with the reading of `uptime()` when it began."""
+    claimed: Claim | outbox.Dropped | str | None = None
     try:
         with writing(sender.engine) as conn:
             started_at = uptime()  # after waiting for the write lock, and not later than the lease begins
@@ -162,6 +184,7 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
                 now=current_time(conn),
                 invoice_id=invoice_id,
                 idempotent=sender.rules.idempotent,
+                watch=sender.watch,
             )
     except (DatabaseUnavailable, DBAPIError):
         if isinstance(claimed, Claim):
@@ -169,12 +192,51 @@ def run_one(sender: Sender, invoice_id: int | None = None) -> bool:
             unsent = NoReply(why=Unsent.HELD_BACK, error="The database did not confirm the claim.", duration_ms=0)
             _write_outcome(sender, claimed, unsent)
         raise
-    if isinstance(claimed, Claim):
-        answer = sender.edge.send(claimed.invoice_id, claimed.request_id, not_after=started_at + SEND_WITHIN_S)
-        _tell_gate(sender, claimed, _write_outcome(sender, claimed, answer))
-    elif claimed:
-        log.info("dropped invoice=%s status=%s", claimed.invoice_id, claimed.status)
-    return claimed is not None
+    return started_at, claimed
+
+
+def _send(sender: Sender, claimed: Claim, started_at: float) -> Reply | NoReply:
+    """Tells the witness of a claim that is committed, and only then sends it."""
+    if sender.watch and claimed.mark:
+        try:
+            sender.watch.note(claimed.mark)
+        except Unwitnessed as error:
+            _note_obstacle(sender, str(error))
+            return NoReply(why=Unsent.HELD_BACK, error=str(error).rstrip("."), duration_ms=0)
+        sender.watch.obstacle = None
+    return sender.edge.send(claimed.invoice_id, claimed.request_id, not_after=started_at + SEND_WITHIN_S)
+
+
+def recognise(sender: Sender) -> bool:
+    """Tells whether this process may send from this database, after examining it where anything is not as it was."""
+    watch = sender.watch
+    if watch is None:
+        return True
+    before = watch.obstacle
+    try:
+        with reading(sender.engine) as conn:
+            found = outbox.look_at_database(conn, watch)
+        if found.is_verified(watch):
+            watch.obstacle = None
+            if found.told and found.newest != found.told.seen:
+                watch.rebind(found.place, found.newest)
+            return True
+        with writing(sender.engine) as conn:
+            is_fine = outbox.examine(conn, watch, now=queueing_time(conn))
+    except Unwitnessed as error:
+        watch.obstacle, is_fine = before, False
+        _note_obstacle(sender, str(error))
+    else:
+        if watch.obstacle and watch.obstacle != before:
+            log.warning("sends-nothing reason=%r", watch.obstacle)
+    return is_fine
+
+
+def _note_obstacle(sender: Sender, obstacle: str) -> None:
+    assert sender.watch is not None
+    if sender.watch.obstacle != obstacle:
+        log.warning("sends-nothing reason=%r", obstacle)
+    sender.watch.obstacle = obstacle
 
 
 def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
@@ -192,6 +254,8 @@ def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
 
 
 def _obstacle(sender: Sender, invoice_id: int) -> str | None:
+    if sender.watch and sender.watch.obstacle:
+        return sender.watch.obstacle
     with reading(sender.engine) as conn:
         return outbox.read_obstacle(conn, invoice_id, turns=sender.rules.turns, now=current_time(conn))
 

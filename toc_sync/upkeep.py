@@ -65,9 +65,17 @@ class Upkeep:
         return changed > 0
 
     def withdraw(self) -> bool:
-        """Says that this worker is gone."""
+        """Says that this worker is gone, and that its witness is complete.
+
+        Where another server has taken over, and this worker has not answered for its claims there, its name stays:
+        nobody sends before somebody has.
+        """
+        sync.recognise(self._sender)
         with writing(self._engine) as conn:
-            outbox.withdraw(conn, name=self._sender.name)
+            if not outbox.read_gate(conn).database_changed:
+                outbox.withdraw(conn, name=self._sender.name)
+        if self._sender.watch:
+            self._sender.watch.stop()
         return True
 
     def _rescue(self) -> int:
@@ -120,6 +128,8 @@ class Upkeep:
         return outbox.known_refusals(conn, self._refusals, for_share=True)
 
     def _announce(self) -> None:
+        sync.recognise(self._sender)  # first: who was alive when a history broke off is read from these announcements
+        watch = self._sender.watch
         with writing(self._engine) as conn:
             self.is_eldest = outbox.announce(
                 conn,
@@ -127,6 +137,8 @@ class Upkeep:
                 host=socket.gethostname(),
                 version=VERSION,
                 threads=self._threads,
+                keeper=watch.keeper if watch else None,
+                obstacle=watch.obstacle if watch else None,
                 now=current_time(conn),
             )
 

@@ -324,6 +324,8 @@ class WorkerRow:
     alive: bool
     outdated: bool
     """Whether a newer version is alive beside it."""
+    obstacle: str | None = None
+    """Why it sends nothing although invoices may leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,6 +373,11 @@ class Sending:
     def alive(self) -> tuple[WorkerRow, ...]:
         """The programs that send and are alive."""
         return tuple(worker for worker in self.workers if worker.alive)
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why programs that are alive send nothing although invoices may leave, each reason once."""
+        return tuple(dict.fromkeys(worker.obstacle for worker in self.alive if worker.obstacle))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from toc_sync.model import GateCause, GateState, Status
+from toc_sync.recognition import Movement
 from toc_sync.views import GateView, Reopening
 from toc_sync.wording import STATUS_NAMES, amounts, clock_time, day_and_time, duration, invoices
 
 GATE_REASONS = {
     GateCause.OUTAGE: "The last answers all meant that the function or its platform is down.",
     GateCause.CONFIGURATION: "The function refused because of its set-up (key, address or deployment).",
-    GateCause.DATABASE: "This database is not the one it was: after a failover or a restored backup, some invoices may"
-    " have been sent without a trace here.",
+    GateCause.DATABASE: "This database is not the one it was: some invoices may have been sent without a trace here.",
     GateCause.CLOCK: "This machine's clock was set forward, and what protects an invoice from being sent twice counts"
     " real time only. Sending goes on by itself after 15 minutes, or as soon as the clock is set back; if it does not,"
     " set the clock right, or restart the machine.",
@@ -31,10 +32,47 @@ NOT_PAUSED = (
 )
 RESUMED_NOW = "Sending goes on."
 ALREADY_OPEN = "Sending is not stopped."
-LOOK_BEFORE_RESUMING = (
-    "Ask the administrator first: what may have been sent without a trace must be put in doubt"
-    " (python -m toc_sync distrust), or it could be issued twice."
+WAY_ON = (
+    "The way on, after looking: python -m toc_sync distrust --since … for a restored backup, else"
+    " python -m toc_sync accept-copy."
 )
+LOOK_BEFORE_RESUMING = (
+    "Only the administrator can let it go on, after looking: this is a copy, an older state, or the original in another"
+    f" place, and what was sent without a trace here could be issued twice. {WAY_ON}"
+)
+OLDER = (
+    "This database is older than what was sent from it: a backup or a snapshot was put back, or a server took over"
+    " that had not got everything."
+)
+UNWITNESSED = (
+    "The file {file} beside this database is missing or of another one, so nobody can tell whether it is a copy."
+)
+BEHIND = "Invoices were sent from this database that the file {file} beside it does not know: one of the two is of another day."
+WAITS_FOR_SENDERS = (
+    "After the failover nothing is sent until every program that was sending has found all its claims in this database."
+)
+NOBODY_VOUCHES = (
+    "Nothing is sent: this program has never sent from this database, whose server was started since, and none that has"
+    " says that it is no copy. It goes on when one does (keep TOC_SYNC_STATE_DIR), or after: python -m toc_sync accept-copy"
+)
+COPIED = "This database was a copy when it was accepted: the original may have sent it."
+ACCEPTED = "This database is an original of its own from now on."
+MOVED_ONLY = (
+    "Here claims are missing that were sent, so it is not merely the original in another place: leave out --moved."
+)
+NOTHING_TO_ACCEPT = "This database is the one it was: there is nothing to accept."
+_FACTS = {
+    "path": "path",
+    "file": "file number",
+    "device": "device",
+    "machine": "machine",
+    "system": "server",
+    "timeline": "timeline",
+    "database": "database number",
+    "name": "database",
+    "folder": "server folder",
+    "port": "port",
+}
 
 
 def gate_state(state: GateState, since: datetime, by: str | None) -> str:
@@ -79,6 +117,22 @@ def distrusted(since: datetime) -> str:
     return f"The database lost what happened after {day_and_time(since)}: it may have been sent without a trace here."
 
 
+def moved(how: Movement, differs: Collection[str], known: Mapping[str, str], found: Mapping[str, str]) -> str | None:
+    """Says why a database is not taken for the one it was; None where it is."""
+    if how is Movement.NONE:
+        return None
+    if how is Movement.FAILED_OVER:
+        return WAITS_FOR_SENDERS
+    told = ", ".join(f"{word}: {known[name]} → {found[name]}" for name, word in _FACTS.items() if name in differs)
+    return f"This database is a copy of the one that invoices were sent from, or that one in another place ({told})."
+
+
+def accepted(count: int) -> str:
+    """Says what accepting a copy has done."""
+    are = "is" if count == 1 else "are"
+    return f"{ACCEPTED} {invoices(count)} that waited or had failed {are} in doubt now: look them up in TOC Online."
+
+
 def distrusted_count(count: int) -> str:
     """Says what distrust has done."""
     are = "is" if count == 1 else "are"
@@ -108,6 +162,8 @@ def gate_details(gate: GateView) -> str:
         parts.append(f"One invoice tries again at {clock_time(gate.probe_at)}; the first good answer lets the rest go.")
     elif gate.cause is GateCause.CONFIGURATION:
         parts.append("When the administrator has put it right, press Resume (or run: python -m toc_sync check).")
+    elif gate.cause is GateCause.DATABASE:
+        parts.append(WAY_ON)
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
 
 

@@ -19,6 +19,8 @@ def banner(sending: Sending) -> None:
     """Says what keeps invoices from leaving, or how those fared that had to wait."""
     if not sending.alive:
         st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
+    for obstacle in sending.obstacles:
+        st.error(say.plain(obstacle), icon=":material/front_hand:")
     if not sending.gate.is_open:
         _draw_closed(sending.gate)
     elif sending.gate.reopening:

@@ -14,7 +14,7 @@ from toc_sync.cli.alerts import alert_test
 from toc_sync.cli.batching import batch, batches, cancel_batch
 from toc_sync.cli.closing import month
 from toc_sync.cli.creating import create
-from toc_sync.cli.gatekeeping import distrust, gate, pause, resume
+from toc_sync.cli.gatekeeping import accept_copy, distrust, gate, pause, resume
 from toc_sync.cli.knowing import activity
 from toc_sync.cli.presence import workers
 from toc_sync.cli.resolving import reopen, resolve
@@ -58,7 +58,7 @@ def program(ctx: click.Context) -> None:
 SENDING = (create, sync, retry, resolve, reopen, status)
 CLOSING = (month,)
 BATCHES = (batches, batch, cancel_batch)
-STOPPING = (gate, pause, resume, distrust)
+STOPPING = (gate, pause, resume, distrust, accept_copy)
 KNOWING = (activity,)
 RUNNING = (worker, workers, sandbox)
 TEACHING = (refusals, teach, withdraw_refusal)

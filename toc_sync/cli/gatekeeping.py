@@ -1,4 +1,4 @@
-"""`gate`, `pause`, `resume` and `distrust`: whether invoices may leave, and what to do after a failover."""
+"""`gate`, `pause`, `resume`, `distrust` and `accept-copy`: whether invoices may leave, and what to do after a failover."""
 
 from __future__ import annotations
 
@@ -74,6 +74,17 @@ def distrust(ctx: click.Context, since: datetime, until: datetime | None, *, dry
             click.echo(f"{wording.STATUS_NAMES[status]}: {wording.invoices(count)}")
         return
     _say(ctx, desk.distrust(since=since, until=until, actor=actor()))
+
+
+@click.command("accept-copy")
+@click.option("--moved", is_flag=True, help="The original is gone and nothing was lost: what waits is sent from here.")
+@click.pass_context
+def accept_copy(ctx: click.Context, *, moved: bool) -> None:
+    """Make a copied database an original, after looking.
+
+    The original may send, or have sent, what waits or failed here: all that is put in doubt. Then invoices may leave.
+    """
+    _say(ctx, runtime.current().gate.accept_copy(actor=actor(), moved=moved))
 
 
 def _aware(instant: datetime) -> datetime:

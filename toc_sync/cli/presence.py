@@ -43,4 +43,5 @@ def _facts(row: WorkerRow) -> dict[str, object]:
         "last_seen_at": row.last_seen_at.isoformat(),
         "alive": row.alive,
         "outdated": row.outdated,
+        "obstacle": row.obstacle,
     }

@@ -17,19 +17,12 @@ from toc_sync.outbox.batches import advance, any_open_batch, cancel_batch, start
 from toc_sync.outbox.claims import Dropped, claim, count_due
 from toc_sync.outbox.distrust import count_suspects, distrust
 from toc_sync.outbox.doubts import retry_doubts
-from toc_sync.outbox.gate import (
-    know_database,
-    look_after_outage,
-    mind_gate,
-    open_after_check,
-    pause,
-    read_gate,
-    resume,
-    wish_pause,
-)
+from toc_sync.outbox.gate import look_after_outage, mind_gate, open_after_check, pause, read_gate, resume, wish_pause
 from toc_sync.outbox.groups import group_older, has_ungrouped, note_on_group
 from toc_sync.outbox.observe import find_observable, observe_recent, survey, sweep
 from toc_sync.outbox.onlookers import look, look_away
+from toc_sync.outbox.originals import UNRECOGNISED, accept, examine, forget_place, lacks_claims
+from toc_sync.outbox.originals import look as look_at_database
 from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
 from toc_sync.outbox.requests import facts_of, request_send
@@ -51,6 +44,7 @@ from toc_sync.outbox.waiting import find_obstacle, read_obstacle
 from toc_sync.outbox.wishes import Wish, write_file
 
 __all__ = [
+    "UNRECOGNISED",
     "Dropped",
     "Evidence",
     "Looked",
@@ -58,6 +52,7 @@ __all__ = [
     "Turns",
     "Unclear",
     "Wish",
+    "accept",
     "adopt",
     "adopted_record",
     "advance",
@@ -74,17 +69,20 @@ __all__ = [
     "current_status",
     "distrust",
     "enqueue",
+    "examine",
     "facts_of",
     "find_observable",
     "find_obstacle",
+    "forget_place",
     "group_older",
     "has_ungrouped",
-    "know_database",
     "known_refusals",
+    "lacks_claims",
     "lock_record",
     "log_action",
     "look",
     "look_after_outage",
+    "look_at_database",
     "look_away",
     "look_for_missing",
     "may_reopen",

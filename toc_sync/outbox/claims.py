@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,14 +13,17 @@ from sqlalchemy import ColumnElement, Connection, Integer, RowMapping, Select, b
 
 from toc_sync import billing, policy, wording, wording_doubt
 from toc_sync.gating import Gate, may_probe
-from toc_sync.model import Claim, GateState, Invoice, Outcome, Refusal, Status, Trigger
+from toc_sync.model import Claim, GateCause, GateState, Invoice, Outcome, Refusal, Status, Trigger
 from toc_sync.outbox.gate import pause_for_changed_database, read_gate, waited_for, win_probe
 from toc_sync.outbox.news import is_newer, taken_over
+from toc_sync.outbox.originals import UNRECOGNISED, look
 from toc_sync.outbox.records import DELETED, OF_SENDERS, copies_of, ended_values, lock_record, update_locked
 from toc_sync.outbox.teaching import known_refusals
 from toc_sync.outbox.turns import Turns, has_its_turn, is_not_of, take_place
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
+from toc_sync.witness import Watch
+from toc_sync.wording_gate import GATE_REASONS
 
 _OPENED = attempts.insert()
 
@@ -43,16 +46,21 @@ def claim(
     now: datetime,
     invoice_id: int | None = None,
     idempotent: bool = False,
-) -> Claim | Dropped | None:
+    watch: Watch | None = None,
+) -> Claim | Dropped | str | None:
     """Claims the oldest due invoice whose turn it is (or the one named, if so) and opens its attempt; else None.
 
     Nothing passes a gate that is not open, but for the one probe when it is due. The invoice is read again first: it may
     have been sent, cancelled or deleted by the other application meanwhile. A doubt is retried only where the function
-    refuses a second issue (`idempotent`).
+    refuses a second issue (`idempotent`). UNRECOGNISED where the `watch` has to examine this database first. Raises
+    Unwitnessed.
     """
-    gate = read_gate(conn)
+    found = look(conn, watch) if watch else None
+    gate = found.gate if found else read_gate(conn)
+    if watch and found and gate.state is not GateState.PAUSED and not found.is_verified(watch):
+        return UNRECOGNISED
     if gate.database_changed:
-        pause_for_changed_database(conn, now=now)
+        pause_for_changed_database(conn, reason=gate.why_changed or GATE_REASONS[GateCause.DATABASE], now=now)
         return None
     if gate.is_open:
         record = _choose(conn, turns, invoice_id, now)
@@ -66,7 +74,8 @@ def claim(
     assert invoice is not None  # _drop drops what is gone
     # `api_fingerprint`: the settlement must notice what others write from now on.
     as_sent = copies_of(invoice) | {"sent_fingerprint": fingerprint, "api_fingerprint": invoice.api_fingerprint}
-    return _open_attempt(conn, record, as_sent, gate, worker=worker, lease_s=lease_s, now=now)
+    attempt_id, claimed = _open_attempt(conn, record, as_sent, gate, worker=worker, lease_s=lease_s, now=now)
+    return replace(claimed, mark=found.mark(attempt_id, claimed.request_id)) if found else claimed
 
 
 def count_due(conn: Connection, *, turns: Turns, now: datetime, at_most: int) -> int:
@@ -204,7 +213,7 @@ def _open_attempt(
     worker: str,
     lease_s: float,
     now: datetime,
-) -> Claim:
+) -> tuple[int, Claim]:
     claimed = Claim(
         invoice_id=record["invoice_id"],
         number=record["attempt_count"] + 1,
@@ -225,7 +234,8 @@ def _open_attempt(
         "request_id": claimed.request_id,
         "worker": worker,
     }
-    conn.execute(_OPENED, open_attempt)
+    opened = conn.execute(_OPENED, open_attempt).inserted_primary_key
+    assert opened is not None
     claim_values = {
         "status": Status.SYNCING,
         "attempt_count": claimed.number,
@@ -236,4 +246,4 @@ def _open_attempt(
         "not_before": None,
     } | waited_for(record, gate)
     update_locked(conn, record, as_sent | claim_values, now=now)
-    return claimed
+    return opened[0], claimed

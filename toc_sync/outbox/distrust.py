@@ -33,9 +33,12 @@ def count_suspects(conn: Connection, *, until: datetime) -> dict[Status, int]:
 
 
 def distrust(
-    conn: Connection, *, since: datetime, until: datetime, actor: str, now: datetime, at_most: int = 500
+    conn: Connection, *, since: datetime | None, until: datetime, actor: str, now: datetime, at_most: int = 500
 ) -> int:
-    """Puts the next suspects in doubt and returns how many; 0 when none is left."""
+    """Puts the next suspects in doubt and returns how many; 0 when none is left.
+
+    Without `since` it is not the past that was lost: this is a copy, and the original may have sent them.
+    """
     _hold_what_is_sent(conn, until)
     suspects = select(records.c.invoice_id).where(*_suspects(until)).order_by(records.c.invoice_id).limit(at_most)
     ids = conn.execute(suspects).scalars().all()
@@ -57,7 +60,7 @@ def _hold_what_is_sent(conn: Connection, until: datetime) -> None:
     conn.execute(records.update().where(*on_the_wire).values(held_values(ErrorKind.LOST)))
 
 
-def _put_in_doubt(conn: Connection, invoice_id: int, since: datetime, actor: str, now: datetime) -> None:
+def _put_in_doubt(conn: Connection, invoice_id: int, since: datetime | None, actor: str, now: datetime) -> None:
     record = lock_record(conn, invoice_id)
     if record is None or record["status"] not in SUSPECTED:
         return
@@ -66,7 +69,7 @@ def _put_in_doubt(conn: Connection, invoice_id: int, since: datetime, actor: str
         update_record(conn, invoice_id, synced_values(api_response.document_no(found), found, now=now), now=now)
         remember_api_response(conn, invoice_id)
         return
-    error = wording_gate.distrusted(since)
+    error = wording_gate.distrusted(since) if since else wording_gate.COPIED
     doubt = Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error=error)
     if exists:
         written = api_response.in_doubt(doubt, at=now, attempt=record["attempt_count"])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, or_, select, true
 
 from toc_sync import ledger_time, wording_gate
 from toc_sync.database import is_postgresql
@@ -19,9 +19,11 @@ from toc_sync.gating import DOWN_AFTER, Answer, Gate, next_cause, next_probe
 from toc_sync.model import ErrorKind, GateCause, GateState, Outcome, Status
 from toc_sync.outbox import wishes
 from toc_sync.outbox.actions import log_action
+from toc_sync.outbox.place import columns, found_place, known_place
 from toc_sync.outbox.wishes import Wish
-from toc_sync.tables import OUR_SCHEMA, gate_log, gate_wishes, markers
+from toc_sync.recognition import Movement, differing, movement
 from toc_sync.tables import gate as gate_table
+from toc_sync.tables import gate_log, gate_wishes, markers
 from toc_sync.tables import sync_attempts as attempts
 from toc_sync.tables import sync_records as records
 
@@ -33,8 +35,7 @@ _LOOKED_AT = 10 * DOWN_AFTER
 
 def read_gate(conn: Connection) -> Gate:
     """Returns the gate as it is now, with what else keeps invoices here: another database, or a clock that was set."""
-    row = conn.execute(_query(conn)).mappings().one()
-    return _with_wish(_as_gate(row), wishes.wish_of(conn, row))
+    return gate_in(conn, conn.execute(_QUERIES[is_postgresql(conn)]).mappings().one())
 
 
 def mind_gate(conn: Connection, *, now: datetime) -> Gate:
@@ -56,11 +57,11 @@ def mind_gate(conn: Connection, *, now: datetime) -> Gate:
 def win_probe(conn: Connection, *, now: datetime) -> Gate | None:
     """Takes the one probe that is due, for this transaction; None where another sender has it or it is not due."""
     due = (gate_table.c.state == GateState.CLOSED) & (gate_table.c.probe_at <= now)
-    query = select(gate_table).where(due).with_for_update(skip_locked=True)
+    query = select(gate_table, *columns(is_postgresql(conn))).where(due).with_for_update(skip_locked=True)
     row = conn.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    gate = _as_gate(row)
+    gate = _as_gate(conn, row)
     probe_at, wait_s = next_probe(gate, now=now)
     conn.execute(gate_table.update().values(probe_at=probe_at, probe_wait_s=wait_s))
     return gate
@@ -81,26 +82,26 @@ def wish_pause(conn: Connection, *, actor: str, reason: str, now: datetime) -> N
     wishes.write_row(conn, Wish(at=now, actor=actor, reason=reason))
 
 
-def pause_for_changed_database(conn: Connection, *, now: datetime) -> None:
-    """Stops the sending because the database is another one than before, or has another history."""
+def pause_for_changed_database(conn: Connection, *, reason: str, now: datetime) -> None:
+    """Stops the sending because this is a copy of the database, or an older state of it, until a person has looked."""
     gate = _lock_gate(conn, now)
     if gate.cause is not GateCause.DATABASE:
-        reason = wording_gate.GATE_REASONS[GateCause.DATABASE]
         _close(conn, gate, GateState.PAUSED, GateCause.DATABASE, by=THE_GATE, reason=reason, now=now)
         # What was asked for until this instant is suspect, however long the restored gate has been closed.
         _write(conn, {"since": now})
 
 
 def resume(conn: Connection, *, actor: str, reason: str | None, now: datetime) -> str | None:
-    """Lets invoices leave again, from this very database; returns why not, if they may already."""
+    """Lets invoices leave again; returns why not: they may already, or first somebody must say what this database is."""
     gate = _lock_gate(conn, now)
     if gate.is_open:
         return wording_gate.ALREADY_OPEN
     if gate.clock_set_at and gate.state is GateState.OPEN and not gate.database_changed:
         return wording_gate.CLOCK_WAS_SET
+    if gate.is_unrecognised:
+        return f"{gate.why_unrecognised} {wording_gate.WAY_ON}"
     _open(conn, gate, by=actor, now=now)
     wishes.forget(conn)
-    conn.execute(gate_table.update().values(database_identity=_identity(conn)))
     _log(conn, actor, "resume", reason, wording_gate.RESUMED_NOW, now)
     return None
 
@@ -135,10 +136,15 @@ def look_after_outage(conn: Connection, *, came_back: bool, now: datetime) -> bo
     return True
 
 
-def know_database(conn: Connection) -> None:
-    """Remembers which database this is, if that is not known yet."""
-    unknown = gate_table.c.database_identity.is_(None)
-    conn.execute(gate_table.update().where(unknown).values(database_identity=_identity(conn)))
+def recognised_again(conn: Connection, *, actor: str, stays_paused_for: str | None, now: datetime) -> None:
+    """Ends the pause for a database that was not recognised: invoices may leave, or wait for an ordinary Resume."""
+    gate = _lock_gate(conn, now)
+    if gate.cause is not GateCause.DATABASE:
+        return
+    if stays_paused_for is None:
+        _open(conn, gate, by=actor, now=now)
+    else:
+        _close(conn, gate, GateState.PAUSED, GateCause.PERSON, by=actor, reason=stays_paused_for, now=now)
 
 
 def waited_for(record: RowMapping, gate: Gate) -> dict[str, Any]:
@@ -185,8 +191,8 @@ def _write(conn: Connection, values: dict[str, Any]) -> Gate:
 def _lock_gate(conn: Connection, now: datetime) -> Gate:
     """Locks the gate and returns it; whoever does writes a wish down first that was made beside it."""
     conn.execute(select(gate_table.c.id).with_for_update())
-    row = conn.execute(_query(conn)).mappings().one()
-    gate, wish = _as_gate(row), wishes.wish_of(conn, row)
+    row = conn.execute(_QUERIES[is_postgresql(conn)]).mappings().one()
+    gate, wish = _as_gate(conn, row), wishes.wish_of(conn, row)
     if wish is None:
         return gate
     is_written = gate.state is GateState.PAUSED
@@ -231,33 +237,34 @@ def _answers_since(conn: Connection, since: datetime) -> list[Answer]:
     ]
 
 
-def _query(conn: Connection) -> Select[Any]:
-    return _QUERY_WITH_IDENTITY if is_postgresql(conn) else _QUERY
-
-
 _ANCHOR = select(markers.c.value).where(markers.c.name == ledger_time.MARKER).scalar_subquery()
-_QUERY = select(gate_table, literal(None).label("identity"), _ANCHOR.label("ledger_time"))
-_WISHED = (gate_wishes.c.at.label("wished_at"), gate_wishes.c.actor.label("wished_by"))
-_QUERY_WITH_IDENTITY = (
-    select(
-        gate_table,
-        getattr(func, OUR_SCHEMA).database_identity().label("identity"),
-        *_WISHED,
+
+
+def gate_query(is_on_postgresql: bool, *more: ColumnElement[Any]) -> Select[Any]:
+    """Selects the gate's row, where the database lies, the first wish to pause, the clock's anchor, and `more`."""
+    if not is_on_postgresql:
+        return select(gate_table, *columns(is_on_postgresql), _ANCHOR.label("ledger_time"), *more)
+    wished = (
+        gate_wishes.c.at.label("wished_at"),
+        gate_wishes.c.actor.label("wished_by"),
         gate_wishes.c.reason.label("wished_because"),
     )
-    .select_from(gate_table.outerjoin(gate_wishes, true()))
-    .order_by(gate_wishes.c.id)
-    .limit(1)
-)
+    query = select(gate_table, *columns(is_on_postgresql), *wished, *more)
+    return query.select_from(gate_table.outerjoin(gate_wishes, true())).order_by(gate_wishes.c.id).limit(1)
 
 
-def _identity(conn: Connection) -> str | None:
-    found: str | None = conn.execute(_query(conn)).mappings().one()["identity"]
-    return found
+# Written once: writing a statement anew takes as long as running it.
+_QUERIES = {is_on_postgresql: gate_query(is_on_postgresql) for is_on_postgresql in (True, False)}
 
 
-def _as_gate(row: RowMapping) -> Gate:
-    known, found = row["database_identity"], row.get("identity")
+def gate_in(conn: Connection, row: RowMapping) -> Gate:
+    """Returns the gate from what such a query selects."""
+    return _with_wish(_as_gate(conn, row), wishes.wish_of(conn, row))
+
+
+def _as_gate(conn: Connection, row: RowMapping) -> Gate:
+    known, found = known_place(row) or {}, found_place(conn, row)
+    moved = movement(known, found)
     anchor = ledger_time.parse_anchor(row.get("ledger_time"))
     return Gate(
         state=GateState(row["state"]),
@@ -268,7 +275,8 @@ def _as_gate(row: RowMapping) -> Gate:
         probe_at=row["probe_at"],
         probe_wait_s=row["probe_wait_s"],
         log_id=row["log_id"],
-        database_changed=None not in (known, found) and known != found,
+        database_changed=moved is not Movement.NONE,
+        why_changed=wording_gate.moved(moved, differing(known, found), known, found),
         clock_set_at=anchor.held_since if anchor else None,
     )
 

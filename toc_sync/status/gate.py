@@ -47,7 +47,7 @@ def read_gate_view(conn: Connection, *, now: datetime) -> GateView:
 def _as_shown(gate: Gate) -> tuple[GateState, GateCause | None, str | None]:
     if gate.database_changed:
         # Every sender finds the database changed before anything leaves, so that it is as good as paused.
-        return GateState.PAUSED, GateCause.DATABASE, gate.reason
+        return GateState.PAUSED, GateCause.DATABASE, gate.why_unrecognised
     if gate.clock_set_at and gate.state is GateState.OPEN:
         return GateState.CLOSED, GateCause.CLOCK, GATE_REASONS[GateCause.CLOCK]
     return gate.state, gate.cause, gate.reason

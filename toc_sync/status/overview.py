@@ -58,6 +58,7 @@ def read_presence(conn: Connection, *, now: datetime) -> tuple[WorkerRow, ...]:
             last_seen_at=row["last_seen_at"],
             alive=row["name"] in alive,
             outdated=row["name"] in alive and _release(row["version"]) < newest,
+            obstacle=row["obstacle"],
         )
         for row in rows
     )

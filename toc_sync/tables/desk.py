@@ -48,6 +48,11 @@ sync_workers = Table(
     Column("host", Text),
     Column("version", Text),
     Column("threads", Integer, nullable=False),
+    # Which folder keeps its witness, and the place of the database for which that witness last answered.
+    Column("keeper", Text),
+    Column("place", Text),
+    # Why it sends nothing although invoices may leave.
+    Column("obstacle", Text),
     Column("started_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
 )
@@ -69,6 +74,12 @@ gate = Table(
     Column("log_id", BigInteger),
     # Which database this is (PostgreSQL: system identifier and timeline), as a person last saw it.
     Column("database_identity", Text),
+    # The same with more facts, its own name (a copy has the same one), and since when its server runs.
+    Column("place", Text),
+    Column("database_id", Text),
+    Column("served_since", Text),
+    # When the last worker was heard of before the history turned out to be another one, until all have answered.
+    Column("cut_at", Instant),
 )
 
 gate_log = Table(

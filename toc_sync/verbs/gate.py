@@ -15,6 +15,7 @@ from toc_sync.database import current_time, queueing_time, reading, writing
 from toc_sync.model import DatabaseUnavailable, GateCause, GateResult, Status
 from toc_sync.patience import MANY, PERSON, Patience
 from toc_sync.typed import cleaned_reason
+from toc_sync.witness import Watch
 
 FIRST_TRY = Patience(lock_s=1.0, answer_s=2.0, in_all_s=2.0)
 """How long *Pause* waits for the gate's row before it does without."""
@@ -27,9 +28,10 @@ log = logging.getLogger("toc_sync")
 class GateVerbs:
     """What people do about the gate; `changed` is called after everything that was written."""
 
-    def __init__(self, engine: Engine, changed: Callable[[], None]) -> None:
+    def __init__(self, engine: Engine, changed: Callable[[], None], *, watch: Watch | None = None) -> None:
         self._engine = engine
         self._changed = changed
+        self._watch = watch
 
     def pause(self, *, actor: str, reason: str) -> GateResult:
         """Stops the sending until somebody resumes it; a reason is needed. What is on its way is awaited."""
@@ -64,14 +66,44 @@ class GateVerbs:
             if not since < until <= now:
                 return GateResult(done=False, message=wording_gate.NO_INTERVAL)
             outbox.pause(conn, actor=clean_text(actor), reason=wording_gate.distrusted(since), now=now)
-        total = 0
-        while count := self._distrust_some(since, until, clean_text(actor)):
-            total += count
-            log.warning("distrusted total=%s since=%s", total, since.isoformat())
-        self._changed()
-        return GateResult(done=True, message=wording_gate.distrusted_count(total))
+        total = self._distrust_all(since, until, clean_text(actor))
+        result = wording_gate.distrusted_count(total)
+        self._accept(actor, result, stays_paused_for=wording_gate.distrusted(since))
+        return GateResult(done=True, message=result)
 
-    def _distrust_some(self, since: datetime, until: datetime, actor: str) -> int:
+    def accept_copy(self, *, actor: str, moved: bool) -> GateResult:
+        """Makes a database that was not recognised an original of its own, and lets invoices leave again.
+
+        What waits or failed in it is put in doubt first, because the original may have sent it; not where the original
+        merely `moved` and nothing was lost. Raises Unwitnessed.
+        """
+        with writing(self._engine, PERSON) as conn:
+            gate, now = outbox.read_gate(conn), queueing_time(conn)
+            is_strange = gate.is_unrecognised or (self._watch is not None and self._watch.obstacle is not None)
+            if not is_strange:
+                return GateResult(done=False, message=wording_gate.NOTHING_TO_ACCEPT)
+            if moved and self._watch and outbox.lacks_claims(conn, self._watch):
+                return GateResult(done=False, message=wording_gate.MOVED_ONLY)
+        total = 0 if moved else self._distrust_all(None, now, clean_text(actor))
+        result = wording_gate.ACCEPTED if moved else wording_gate.accepted(total)
+        self._accept(actor, result, stays_paused_for=None)
+        return GateResult(done=True, message=result)
+
+    def _distrust_all(self, since: datetime | None, until: datetime, actor: str) -> int:
+        total = 0
+        while count := self._distrust_some(since, until, actor):
+            total += count
+            log.warning("distrusted total=%s since=%s", total, since.isoformat() if since else "-")
+        return total
+
+    def _accept(self, actor: str, result: str, *, stays_paused_for: str | None) -> None:
+        who = clean_text(actor)
+        with writing(self._engine, PERSON) as conn:
+            now = queueing_time(conn)
+            outbox.accept(conn, self._watch, actor=who, result=result, stays_paused_for=stays_paused_for, now=now)
+        self._changed()
+
+    def _distrust_some(self, since: datetime | None, until: datetime, actor: str) -> int:
         with writing(self._engine, MANY) as conn:
             return outbox.distrust(conn, since=since, until=until, actor=actor, now=current_time(conn))
 
