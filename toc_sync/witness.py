@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from toc_sync.model import Mark, Unwitnessed
@@ -144,6 +145,7 @@ class Watch:
         return files
 
 
+@cache
 def boot_id() -> str:
     """Returns a name for this start of the machine; empty where the system has none."""
     return _word_in(Path("/proc/sys/kernel/random/boot_id"))
@@ -155,9 +157,14 @@ def file_place(file: Path) -> Place:
         real, found = file.resolve(), file.stat()
     except OSError:
         return {}
-    machine = "" if any(mark.exists() for mark in _IN_A_CONTAINER) else _word_in(Path("/etc/machine-id"))
+    machine = _machine_id()
     place = {"path": str(real), "file": str(found.st_ino), "device": f"{boot_id()}/{found.st_dev}"}
     return place | ({"machine": machine} if machine else {})
+
+
+@cache
+def _machine_id() -> str:
+    return "" if any(mark.exists() for mark in _IN_A_CONTAINER) else _word_in(Path("/etc/machine-id"))
 
 
 def _word_in(file: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL
 
-from tests.bench import adopting, batching, creating, draining, idling, pages, sending, takeover
+from tests.bench import adopting, batching, creating, draining, idling, pages, sending, takeover, witnessing
 from tests.postgres import ServerOfThisRun, fresh_database, server_url
 
 
@@ -73,6 +73,7 @@ def measure(database: str, url: Callable[[], str], invoices: int, adopt: int) ->
     if database == "PostgreSQL":
         waited = idling.across_processes_ms(url(), Path.cwd())
         yield row(what="Commit to request, another process (p95)", measured=waited, limit=100)
+    yield row(what="The witness, per attempt (median)", measured=witnessing.extra_ms(url()), limit=1)
     for latency_s, rounds, least in ((0.5, 30, 95), (0.1, 150, 80)):
         what = f"Draining with 16 threads, answers of {latency_s * 1000:.0f} ms"
         drained = draining.drain(url(), latency_s=latency_s, rounds=rounds)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -13,6 +15,7 @@ from tests.stand_in import StandIn
 from toc_sync import clock, sync
 from toc_sync.edge import Edge
 from toc_sync.refusals import shipped_refusals
+from toc_sync.witness import Watch
 from toc_sync.worker import Worker
 
 ROUNDS = 100
@@ -34,7 +37,9 @@ def sender(engine: Engine, url: str) -> sync.Sender:
     """Returns what a worker sends with."""
     rules = sync.Rules(refusals=shipped_refusals(), waits_s=(30.0,), lease_s=200.0, idempotent=False)
     edge = Edge(url=url, key="bench", deadline_s=170)
-    return sync.Sender(engine=engine, edge=edge, rules=rules, name="bench", pause=lambda _seconds: False)
+    file = Path(engine.url.database or "") if engine.dialect.name == "sqlite" else None
+    watch = Watch(folder=Path(tempfile.mkdtemp()), database_file=file)
+    return sync.Sender(engine=engine, edge=edge, rules=rules, name="bench", pause=lambda _seconds: False, watch=watch)
 
 
 def _one(engine: Engine, function: StandIn, worker: Worker) -> float:
