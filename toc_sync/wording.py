@@ -287,6 +287,7 @@ MAY_BE_SENDING = (
     "Nothing tells when the other application issued it, so it may be sending it at this moment."
     " Look there first, or wait ten minutes."
 )
+SEND_ANYWAY = "Send anyway?"
 
 
 def refused_locked(until: datetime) -> str:

@@ -9,8 +9,8 @@ import streamlit as st
 
 from pages.parts import held, reads, say
 from pages.parts.who import actor
-from toc_sync import runtime, wording_gate, wording_groups
-from toc_sync.model import Result, UnknownInvoice
+from toc_sync import runtime, wording, wording_gate, wording_groups
+from toc_sync.model import Result, Status, UnknownInvoice
 from toc_sync.views import InvoiceRow
 
 _UNCHANGED = "_refused_as_unchanged"
@@ -49,7 +49,7 @@ def ask_in_dialog() -> None:
     @st.dialog("Retry anyway?", width="medium", icon=":material/edit_note:", on_dismiss=_forget)
     def dialog() -> None:
         rows: tuple[InvoiceRow, ...] = st.session_state.get(_UNCHANGED, ())
-        _ask(rows, "list", wording_groups.retry_anyway(len(rows), name_of(rows[0]) if len(rows) == 1 else ""))
+        _ask(rows, "list", _question(rows, name_of(rows[0]) if len(rows) == 1 else ""))
 
     dialog()
 
@@ -59,7 +59,13 @@ def ask_in_drawer(invoice_id: int, why: str | None) -> None:
     rows: tuple[InvoiceRow, ...] = st.session_state.get(_UNCHANGED, ())
     if [row.invoice_id for row in rows] == [invoice_id]:
         with st.container(border=True, key="unchanged"):
-            _ask(rows, "drawer", wording_groups.retry_anyway(1, "", why))
+            _ask(rows, "drawer", _question(rows, "", why))
+
+
+def _question(rows: Sequence[InvoiceRow], name: str, why: str | None = None) -> str:
+    if any(row.status is Status.NOT_SYNCED for row in rows):
+        return f"{wording.MAY_BE_SENDING} {wording.SEND_ANYWAY}"
+    return wording_groups.retry_anyway(len(rows), name, why)
 
 
 def _ask(rows: tuple[InvoiceRow, ...], place: str, question: str) -> None:
