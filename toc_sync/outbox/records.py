@@ -99,7 +99,16 @@ def adopt(conn: Connection, invoice: Invoice, refusals: Sequence[Refusal], *, no
 def adopted_record(invoice: Invoice, refusals: Sequence[Refusal], *, now: datetime) -> dict[str, Any]:
     """Returns the columns of a record that follows from what the invoice's `api_response` says."""
     # Rows that are inserted together have the same columns.
-    unknown = dict.fromkeys(("document_no", "synced_at", "success_value", "last_attempt_at", "open_doubt"))
+    unknown = dict.fromkeys(
+        (
+            "document_no",
+            "synced_at",
+            "success_value",
+            "last_attempt_at",
+            "open_doubt",
+            "rests_on",
+        )
+    )
     values = new_record(invoice, now) | unknown | reading_of(invoice, refusals, now=now)
     values["doubt_since"] = (values["last_attempt_at"] or now) if values["status"] == Status.IN_DOUBT else None
     group = group_of_record(values)
@@ -152,6 +161,7 @@ def synced_values(document_no: str | None, success: object, *, now: datetime) ->
         "synced_at": _believable(api_response.synced_at(success), now) or now,
         "success_value": api_response.clean(success),
         "open_doubt": None,
+        "rests_on": None,
     }
 
 
