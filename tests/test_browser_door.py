@@ -73,3 +73,11 @@ def test_the_desks_own_page_goes_on_ticking(office: Office, app, page: Page, bro
     expect(page.get_by_text("T-1").first).to_be_attached(timeout=SLOW)
     assert [frame for frame in page.frames if "streamlit_autorefresh" in frame.url]
     assert browser_errors == []
+
+
+@pytest.mark.parametrize(("address", "title"), [("/?range=", "Overview"), ("/invoices?batch=inf", "Invoices")])
+def test_an_address_that_means_nothing_shows_its_page(app, page: Page, address, title):
+    page.goto(f"{app.url}{address}")
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=SLOW)
+    expect(page.locator("iframe").first, "drawn to its end, where the tick stands").to_be_attached(timeout=SLOW)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
