@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from toc_sync import answer
+from toc_sync import document
 from toc_sync.model import Certification
 
 FLAT = {
@@ -47,7 +47,7 @@ ALL = Certification(atcud="CSDF7T5H-12", hash="AbC+1/x=", communicated="sent")
     ],
 )
 def test_a_document_s_marks_are_found_where_its_number_may_stand(value, expected):
-    assert answer.certification(value) == expected
+    assert document.certification(value) == expected
 
 
 def test_an_answer_that_says_nothing_has_nothing_to_show():

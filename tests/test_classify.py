@@ -104,12 +104,15 @@ def test_a_document_number_beside_an_error_status_is_in_doubt_and_shown(status):
 
 @pytest.mark.parametrize(
     "number",
-    [None, "", "  ", "\x00", 3, 2026.3, True, ["FT 1"], {"no": "FT 1"}, "F" * 101],
-    ids=["null", "empty", "blank", "NUL", "number", "fraction", "true", "list", "object", "too long"],
-)
-def test_only_a_text_of_sane_length_is_a_document_number(number):
+    [
+        None, "", "  ", "\x00", 3, 2026.3, True, ["FT 1"], {"no": "FT 1"}, "F" * 101,
+        "undefined", "null", "-", "—", "N/A", "Rascunho", "Rascunho FT 2026/3", "draft 5", "pendente", "12345678Z",
+        "501964843", "PF 2026/3", "RC 2026/1", "GT 2026/9", "<b>FT 1</b>",
+    ],
+)  # fmt: skip
+def test_only_what_can_be_the_number_of_an_invoice_is_one(number):
     verdict = _read(200, {"success": True, "toc_data": {"document_no": number}})
-    assert (_meaning(verdict), verdict.document_no) == (SYNCED, None)
+    assert (_meaning(verdict), verdict.document_no) == (SERVER_ERROR, None)
     assert _meaning(_read(200, {"success": False, "toc_data": {"document_no": number}})) == SERVER_ERROR
 
 
@@ -129,7 +132,17 @@ def test_toc_data_is_what_the_function_returned(body, toc_data):
 @pytest.mark.parametrize(
     ("body", "meaning"),
     [
-        pytest.param({}, SYNCED, id="nothing said against it"),
+        pytest.param({}, SERVER_ERROR, id="nothing said at all"),
+        pytest.param({"already_issued": True}, SYNCED, id="already issued is a success"),
+        pytest.param(
+            {"success": True, "type": "note", "data": {"type": "customers"}}, SERVER_ERROR, id="of a customer"
+        ),
+        pytest.param(
+            {"success": True, "log": "x" * MAX_SPEECH}, SERVER_ERROR, id="too long to be searched for a failure"
+        ),
+        pytest.param(
+            {"success": True, "detail": "Já existe o cliente 'X'"}, SERVER_ERROR, id="a refusal beside success"
+        ),
         pytest.param({"success": 1}, SYNCED, id="success 1"),
         pytest.param({"success": "true"}, SYNCED, id="success as text"),
         pytest.param({"success": True, "error": None, "errors": []}, SYNCED, id="empty errors"),

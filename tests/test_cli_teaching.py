@@ -35,7 +35,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(desk, doubtful):
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "A unidade 17 não existe no artigo",
-        "a unidade <number> nao existe no artigo",
+        "http=500 | error: a unidade 17 nao existe no artigo",
         "Matches 1 past answers. 1 invoice in doubt would become retryable, €123.00.",
     ]
     assert desk.statuses()[doubtful] == "in_doubt"

@@ -37,6 +37,10 @@ WRONG_KEY = answer(Outcome.FAILED, ErrorKind.CONFIGURATION, 401)
         pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.SERVER_ERROR, 502), True, id="bad gateway"),
         pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.SERVER_ERROR, 503), True, id="service unavailable"),
         pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.SERVER_ERROR, 546), True, id="worker limit"),
+        *(
+            pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.SERVER_ERROR, status), True, id=f"a gateway's {status}")
+            for status in (*range(520, 528), 530, 544)
+        ),
         pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.SERVER_ERROR, 500), False, id="the function's own error"),
         pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.SERVER_ERROR, 400), False, id="an unknown refusal"),
         pytest.param(answer(Outcome.IN_DOUBT, ErrorKind.UNREADABLE, 200), False, id="an empty success"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toc_sync.account import account_of
 from toc_sync.answer import one_line, read_text
 from toc_sync.likeness import MAX_NORMAL_FORM, longest_fragment, normal_form, pattern_of, words_of
 from toc_sync.model import fold
@@ -51,11 +52,13 @@ def test_a_pattern_fits_its_own_text(text):
 
 
 @given(
-    st.lists(st.sampled_from(["série", "O cliente", "não existe", "(ref.", ")", "€", "FT", ":", "|"]), min_size=1),
+    st.lists(
+        st.sampled_from(["Fatura", "O cliente", "da linha", "(ref.", "Invoice #", "NIF:", "| invoice_id ="]), min_size=1
+    ),
     st.lists(st.integers(1_000, 10**9), min_size=10, max_size=10),
     st.lists(st.integers(1_000, 10**9), min_size=10, max_size=10),
 )
-def test_a_pattern_fits_texts_that_differ_in_numbers_only(words, numbers, others):
+def test_a_pattern_fits_texts_that_differ_in_numbers_of_the_invoice_only(words, numbers, others):
     text, like = (
         " ".join(f"{word} {number}" for word, number in zip(words, each * len(words), strict=False))
         for each in (numbers, others)
@@ -70,6 +73,7 @@ def test_a_pattern_fits_texts_that_differ_in_numbers_only(words, numbers, others
         pytest.param("A unidade 'kg' não existe. Foi emitida FT 2026/1", id="more behind it"),
         pytest.param("Emitida, mas a unidade 'kg' não existe", id="more before it"),
         pytest.param("A unidade 'kg' já existe", id="another word"),
+        pytest.param("A unidade 'litro' não existe", id="another name"),
         pytest.param("A unidade kg não existe", id="a name without its quotation marks"),
         pytest.param("A unidade 'kg' não existe (504)", id="a status"),
         pytest.param("A unidade 'k' e 'g' não existe", id="two names"),
@@ -77,7 +81,7 @@ def test_a_pattern_fits_texts_that_differ_in_numbers_only(words, numbers, others
     ],
 )
 def test_a_pattern_fits_nothing_else(other):
-    pattern = pattern_of("A unidade 'litro' não existe")
+    pattern = pattern_of("A unidade 'kg' não existe")
     assert fits(pattern, "a unidade 'kg' NAO existe")
     assert not fits(pattern, other)
 
@@ -106,16 +110,23 @@ def test_values_beside_the_words_are_no_words():
 
 
 @pytest.mark.parametrize(
-    ("body", "speech"),
+    ("body", "account"),
     [
-        pytest.param('{"error": "É tarde"}', "e tarde", id="one text"),
-        pytest.param('{"success": false, "error": "a", "of": {"code": 7, "to": ["b"]}}', "success=false | a | code=7 | b", id="all"),
-        pytest.param('{"error": "a", "none": null, "empty": ""}', "a", id="nothing said"),
+        pytest.param('{"error": "É tarde"}', "http=500 | error: e tarde", id="one text"),
+        pytest.param(
+            '{"success": false, "error": "a", "of": {"code": 7, "to": ["b"]}}',
+            "http=500 | success=false | error: a | of.code=7 | of.to: b", id="all",
+        ),
+        pytest.param(
+            '{"error": "a", "none": null, "empty": "", "list": []}',
+            "http=500 | error: a | none=(empty) | empty=(empty) | list=(empty)", id="nothing said",
+        ),
+        pytest.param('{"error": "{\\"docId\\": 5}"}', "http=500 | error.json.doc_id=5", id="JSON inside text"),
         pytest.param('{"error": "a", "page": "<html>b</html>"}', "", id="markup"),
-        pytest.param("Só texto", "so texto", id="plain text"),
+        pytest.param("Só texto", "http=500 | so texto", id="plain text"),
         pytest.param("<html>b</html>", "", id="a page"),
         pytest.param('{"error": "cut', "", id="broken"),
     ],
 )  # fmt: skip
-def test_an_answer_says_everything_in_it(body, speech):
-    assert read_text(body).speech == speech
+def test_an_account_has_everything_that_an_answer_says(body, account):
+    assert account_of(500, read_text(body)) == account

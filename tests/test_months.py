@@ -15,7 +15,7 @@ import pytest
 
 from tests.core import ISSUED, REJECTED, TIMED_OUT, Desk
 from tests.invented_records import insert_invented
-from toc_sync import answer, status, wording_legal
+from toc_sync import document, status, wording_legal
 from toc_sync.database import reading, writing
 from toc_sync.model import Outcome, Status, Verdict
 from toc_sync.month_workbook import write_workbook
@@ -158,7 +158,7 @@ def test_an_empty_database_has_no_months(desk: Desk) -> None:
     ],
 )
 def test_the_total_that_an_answer_names(value: object, total: str | None) -> None:
-    assert answer.gross_total(value) == (Decimal(total) if total else None)
+    assert document.gross_total(value) == (Decimal(total) if total else None)
 
 
 def test_a_total_that_differs_by_a_cent_is_named_and_keeps_the_month_open(desk: Desk) -> None:

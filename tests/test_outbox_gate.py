@@ -115,8 +115,18 @@ def test_what_this_program_held_back_is_no_answer(desk: Desk) -> None:
     assert gate_of(desk).is_open
 
 
-def test_one_refused_key_closes_it_at_once_and_no_probe_is_made(desk: Desk) -> None:
-    desk.function.answer(None, INVALID_KEY)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(INVALID_KEY, id="with its code"),
+        pytest.param(
+            {"status": 401, "body": {"code": 401, "message": "Invalid Token or Protected Header formatting"}},
+            id="of the older kind",
+        ),
+    ],
+)
+def test_one_refused_key_closes_it_at_once_and_no_probe_is_made(desk: Desk, answer: Any) -> None:
+    desk.function.answer(None, answer)
     first, second = desk.create(), desk.create()
     assert desk.send()
     make_probe_due(desk)

@@ -227,6 +227,20 @@ def test_a_success_that_is_there_keeps_its_toc_data(desk: Desk) -> None:
     assert desk.record(invoice_id)["warning"] is None
 
 
+@pytest.mark.parametrize("verdict", [REJECTED, UNDELIVERED], ids=["refused", "undelivered"])
+def test_a_vague_success_that_was_written_meanwhile_stays_and_leaves_the_invoice_in_doubt(
+    verdict: Verdict, desk: Desk
+) -> None:
+    invoice_id = desk.create()
+    claimed = desk.claim(invoice_id)
+    vague = {"success": True, "toc_data": {"status": "pending"}}
+    desk.change_invoice(invoice_id, api_response=vague)
+    desk.settle(claimed, verdict)
+    assert desk.record(invoice_id)["status"] == "in_doubt"
+    assert desk.api_response(invoice_id) == vague
+    assert not desk.retry(invoice_id).done
+
+
 def test_an_answer_with_another_number_than_api_response_warns_of_two_documents(desk: Desk) -> None:
     invoice_id = desk.create()
     claimed = desk.claim()

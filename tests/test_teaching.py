@@ -95,7 +95,7 @@ def test_the_preview_counts_what_was_seen_and_what_would_become_retryable(desk):
         2, 3, {"EUR": "369.00"},
     )  # fmt: skip
     assert found.may_teach
-    assert found.form == "ocorreu uma situacao inesperada (ref. <number>)"
+    assert found.form == "http=500 | error: ocorreu uma situacao inesperada (ref. <number>)"
     assert found.example == UNKNOWN.format(first)
     assert found.suggested_name == "ocorreu uma situacao inesperada ref"
     assert desk.count(taught_refusals) == 0

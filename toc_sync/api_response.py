@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from toc_sync import answer, wording
-from toc_sync.answer import clean_text
-from toc_sync.classify import classify_text, is_truthy, stored_reply
+from toc_sync import answer, classify, document, saying, wording
+from toc_sync.answer import Content, Json, clean_text
 from toc_sync.model import ErrorKind, Outcome, Refusal, Reply, Verdict
+from toc_sync.vocabulary import is_lead_in
 
 _MAX_DEPTH = 60
 _TOO_DEEP = "…"
+_BOOKKEEPING = ("attempt", "http_status", "duration_ms", "error_kind", "next_attempt_at")
 _CONTAINERS = (Mapping, list, tuple)
 _MAX_BITS = 63
 _MAX_DECIMAL_BITS = 10_000
@@ -34,9 +35,10 @@ def read(value: object, refusals: Sequence[Refusal]) -> Verdict | None:
     """Returns what a value found in the column means where no record says more; None: not synced."""
     if value is None:
         return None
+    if is_success(value):
+        toc_data = _success_in(value).get("toc_data")
+        return Verdict(outcome=Outcome.SYNCED, document_no=document_no(value), toc_data=toc_data)
     found = _unwrap(value)
-    if is_success(found):
-        return Verdict(outcome=Outcome.SYNCED, document_no=document_no(found), toc_data=found.get("toc_data"))
     error = found.get("error")
     if not isinstance(error, str) or not answer.one_line(error):
         return _in_doubt(ErrorKind.UNREADABLE, "The stored answer does not say what happened.")
@@ -44,12 +46,16 @@ def read(value: object, refusals: Sequence[Refusal]) -> Verdict | None:
         # Written by us: a doubt stays one, whatever words follow.
         kind = next((kind for kind in _DOUBTS if kind == found.get("error_kind")), ErrorKind.SERVER_ERROR)
         return _in_doubt(kind, answer.one_line(error.removeprefix(wording.IN_DOUBT_NOTE)) or error)
-    return classify_text(error, refusals)
+    verdict = classify.classify_text(error, refusals)
+    is_certain = verdict.outcome in (Outcome.FAILED, Outcome.UNDELIVERED)
+    if is_certain and _says_more(found):
+        return _in_doubt(ErrorKind.SERVER_ERROR, verdict.error or error)
+    return verdict
 
 
 def is_success(value: object) -> bool:
-    """Tells whether a value says that TOC Online has the invoice: a truthy `success`, or a document number."""
-    return is_truthy(_unwrap(value).get("success")) or document_no(value) is not None
+    """Tells whether a value shows that TOC Online has the invoice: it names the document, or says so and nothing else."""
+    return bool(_success_in(value))
 
 
 def is_declared(value: object) -> bool:
@@ -66,17 +72,17 @@ def is_doubt_about(value: object, attempt: int) -> bool:
 def answer_to_others(value: object) -> Reply | None:
     """Returns the answer of the function that others wrote down as an error's text, or None."""
     error = _unwrap(value).get("error")
-    return stored_reply(error) if isinstance(error, str) and not is_success(value) else None
+    return classify.stored_reply(error) if isinstance(error, str) and not is_success(value) else None
 
 
 def document_no(value: object) -> str | None:
     """Returns the document number a value carries, or None."""
-    return answer.document_no(_unwrap(value))
+    return document.document_no(_success_in(value) or _unwrap(value))
 
 
 def gross_total(value: object) -> Decimal | None:
     """Returns the total with VAT that a value names for the document, to the cent, or None."""
-    return answer.gross_total(_unwrap(value))
+    return document.gross_total(_unwrap(value))
 
 
 def synced_at(value: object) -> datetime | None:
@@ -99,7 +105,7 @@ def synced(
             "success": True,
             "synced_at": _iso(at),
             "toc_data": toc_data,
-            "document_no": answer.document_no(toc_data) or verdict.document_no or document_no(previous),
+            "document_no": document.document_no(toc_data) or verdict.document_no or document_no(previous),
             "attempt": attempt,
             "http_status": verdict.http_status,
             "duration_ms": duration_ms,
@@ -184,6 +190,30 @@ def _unwrap(value: object) -> dict[str, object]:
         inner = answer.decode(value)
         value = inner.value if inner and not inner.contradictory else None
     return value if isinstance(value, dict) else {}
+
+
+def _success_in(value: object) -> dict[str, object]:
+    """Returns the object by which a value shows success, be it in the answer that an error's text repeats, or {}."""
+    found = _unwrap(value)
+    if found.get("declared_by") and found.get("success") is True:
+        return found
+    said = {name: item for name, item in found.items() if name not in (*_BOOKKEEPING, "synced_at")}
+    if said.get("document_no", "") is None:
+        del said["document_no"]  # we write it down where none was named
+    if classify.is_success(said):
+        return found
+    error = found.get("error")
+    reply = classify.stored_reply(error) if isinstance(error, str) else None
+    if reply and classify.classify(reply, ()).outcome is Outcome.SYNCED:
+        return _unwrap(reply.body.decode())
+    return {}
+
+
+def _says_more(found: Mapping[str, object]) -> bool:
+    """Tells whether a failure says more than its error's text: anything but when, how often and that it failed."""
+    rest = {name: item for name, item in found.items() if name not in (*_BOOKKEEPING, "error")}
+    said = saying.sentences(Content(raw="", json=Json(value=rest, contradictory=False)))
+    return said is None or not all(is_lead_in(sentence.text) for sentence in said)
 
 
 def _kept(previous: object) -> object:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from toc_sync.answer import Content, document_no, message, one_line, read_body, read_text
+from toc_sync import gateways, refusing, saying, success, telling
+from toc_sync.account import account_of
+from toc_sync.answer import Content, message, one_line, read_body, read_text
+from toc_sync.document import document_no, names_no_document
 from toc_sync.model import ErrorKind, NoReply, Outcome, Refusal, Reply, Unsent, Verdict
+from toc_sync.saying import MAX_SENTENCE
 
 MAX_ERROR = 2_000
-MAX_SENTENCE = 4_000
 MAX_SPEECH = 65_536
-"""Bodies of more characters are not searched for refusals."""
+"""Bodies of more characters are not searched for refusals, nor for what speaks against a success without a number."""
 
 _WITHOUT_REPLY = {
     Unsent.CONFIGURATION: (Outcome.FAILED, ErrorKind.CONFIGURATION),
@@ -24,24 +28,12 @@ _WITHOUT_REPLY = {
     Unsent.TIMEOUT: (Outcome.IN_DOUBT, ErrorKind.TIMEOUT),
     Unsent.LOST: (Outcome.IN_DOUBT, ErrorKind.LOST),
 }
-_OF_GATEWAYS = frozenset({502, 503, 504, *range(520, 528), 530, 544, 546})
-_BAD_KEY = re.compile(r"^(?:error:? )?(?:invalid jwt|missing authorization)\b", re.IGNORECASE)
-_NO_FUNCTION = re.compile(r"^(?:requested )?function (?:was )?not found\W*$", re.IGNORECASE)
-_NO = frozenset({"", "0", "false", "no", "none", "null", "undefined"})
-_DOCUMENT_EXISTS = re.compile(
-    r"\b(?:document|invoice)\b[^.]{0,60}\balready (?:exists?|been|issued|created)\b"
-    r"|\balready (?:exists?|issued|created)\b[^.]{0,20}\b(?:document|invoice)\b"
-    r"|\b(?:documento|fatura|factura)\b[^.]{0,60}\bja (?:existe|foi|esta|se encontra)\b(?! (?:o |um |este )?cliente)"
-    r"|\bja (?:existem?|foi emitid[oa]|foi criad[oa])(?: [oa]s?| uma?| est[ea])? (?:documento|fatura|factura)"
-)
-"""Written for texts without accents. "Already exists" about a document is no refusal: it may be this invoice's."""
-
 _STORED_PREFIX = re.compile(r"\A\s*(?:Error:\s*)?(?:TOC sync failed:\s*)?", re.IGNORECASE)
 _STORED_ANSWER = re.compile(
     r"\s*(?:Error:\s*)?TOC sync failed:\s*(?P<status>[1-9][0-9]{2})(?![0-9])[\s:]*(?P<body>.*)\Z",
     re.IGNORECASE | re.DOTALL,
 )
-_NEVER_SENT = re.compile(r"(?:error: )?(?:no access token available|missing next_public_\w+)", re.IGNORECASE)
+_NEVER_SENT = re.compile(r"(?:error: )?(?:no access token available|missing next_public_\w+)\W*", re.IGNORECASE)
 _BROKEN_OFF = re.compile(r"(?:\w*error: )?(?:failed to fetch|networkerror\b|load failed)", re.IGNORECASE)
 
 
@@ -58,10 +50,12 @@ def classify(answer: Reply | NoReply, refusals: Sequence[Refusal]) -> Verdict:
 def classify_text(text: str, refusals: Sequence[Refusal]) -> Verdict:
     """Returns what an old stored error text means, "TOC sync failed: <status> <body>" as that answer would."""
     if reply := stored_reply(text):
-        return _read(reply, refusals)
+        verdict = _read(reply, refusals)
+        # The headers were not kept: of the platform's own answers only a whole one is known for certain.
+        return _doubted(verdict) if gateways.is_bare_code(read_text(reply.body.decode())) else verdict
     said = read_text(_STORED_PREFIX.sub("", text))
     error = _shorten(message(said.value) or said.raw) or "An error without a text"
-    if _NEVER_SENT.match(said.plain):
+    if _NEVER_SENT.fullmatch(said.plain):
         return Verdict(outcome=Outcome.FAILED, error_kind=ErrorKind.CONFIGURATION, error=error)
     if _BROKEN_OFF.match(said.plain):
         return Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error=error)
@@ -69,6 +63,11 @@ def classify_text(text: str, refusals: Sequence[Refusal]) -> Verdict:
     if refusal:
         return Verdict(outcome=Outcome.FAILED, error_kind=refusal.kind, error=error, refusal=refusal.name)
     return Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.SERVER_ERROR, error=error)
+
+
+def _doubted(verdict: Verdict) -> Verdict:
+    is_certain = verdict.outcome in (Outcome.FAILED, Outcome.UNDELIVERED)
+    return replace(verdict, outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.SERVER_ERROR) if is_certain else verdict
 
 
 def stored_reply(text: str) -> Reply | None:
@@ -86,15 +85,19 @@ def is_teachable(reply: Reply) -> bool:
     The platform and gateways on the way use other statuses and codes; a 2xx that is no JSON object is unreadable.
     """
     said = read_body(reply.body)
-    codes = (_body_code(said), _header(reply, "sb-error-code"))
     is_readable = not 200 <= reply.http_status <= 299 or isinstance(said.value, dict)
-    is_of_platform = reply.http_status in _OF_GATEWAYS or any(code.startswith("WORKER_") for code in codes)
-    return is_readable and not is_of_platform and not reply.truncated
+    return is_readable and not gateways.speaks_for_the_function(reply, said) and not reply.truncated
 
 
-def is_truthy(success: object) -> bool:
-    """Tells whether a `success` says yes; the texts "false", "no" and the like do not."""
-    return bool(success) and not (isinstance(success, str) and success.strip().lower() in _NO)
+def is_success(value: object) -> bool:
+    """Tells whether a decoded 2xx answer shows that a document was issued: it names it, or says so and nothing else."""
+    if success.is_rehearsal(value):
+        return False
+    if document_no(value):
+        return True
+    if not isinstance(value, dict) or not success.says_success(value):
+        return False
+    return not names_no_document(value) and not success.any_failure(value)
 
 
 def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR0911  # one for each rule
@@ -110,23 +113,15 @@ def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR091
     # 4: it will be done later, whatever is known by now.
     if status == 202:
         return _in_doubt(ErrorKind.ACCEPTED, reply, said, number)
+    # 5 and 6: a 2xx shows that a document was issued.
+    if is_2xx and _shows_success(said, number, refusals):
+        return _synced(reply, said, number)
     # 5: a number exists only on a document that was issued; beside an error somebody has to look.
     if number:
-        return _synced(reply, said, number) if is_2xx else _in_doubt(ErrorKind.SERVER_ERROR, reply, said, number)
-    # 6: the function reports success, even if it names no number.
-    if is_2xx and _reports_success(said):
-        return _synced(reply, said, None)
-    # 7 to 10 say "certainly not issued": only an answer that is whole and speaks of one thing can.
-    if not reply.truncated and _is_firm(said):
-        # 7: the platform turned the request away before the function ran.
-        if _is_turned_away(reply, said):
-            return _failed(ErrorKind.CONFIGURATION, reply, said)
-        # 8: the function never started; the platform may do better next time.
-        if _never_started(reply, said):
-            return _verdict(Outcome.UNDELIVERED, ErrorKind.UNREACHABLE, reply, said)
-        # 9 and 10: somebody said no before anything was issued.
-        if refusal := _recognised(reply, said, refusals):
-            return _failed(refusal.kind, reply, said, refusal)
+        return _in_doubt(ErrorKind.SERVER_ERROR, reply, said, number)
+    # 7 to 10 say "certainly not issued": only an answer that is whole and says one thing can.
+    if not reply.truncated and _is_firm(said) and (verdict := _not_issued(reply, said, refusals)):
+        return verdict
     # 11: a success that does not say of what.
     if is_2xx and not isinstance(said.value, dict):
         return _in_doubt(ErrorKind.UNREADABLE, reply, said)
@@ -137,65 +132,48 @@ def _read(reply: Reply, refusals: Sequence[Refusal]) -> Verdict:  # noqa: PLR091
     return _in_doubt(ErrorKind.SERVER_ERROR, reply, said)
 
 
-def _reports_success(said: Content) -> bool:
-    value = said.value
-    if not isinstance(value, dict) or said.contradicts_itself or value.get("error") or value.get("errors"):
+def _shows_success(said: Content, number: str | None, refusals: Sequence[Refusal]) -> bool:
+    if number is None and (said.contradicts_itself or len(said.raw) > MAX_SPEECH):
         return False
-    return "success" not in value or is_truthy(value["success"])
+    return is_success(said.value) and (number is not None or not refusing.any_refusal(said.value, refusals))
 
 
 def _is_firm(said: Content) -> bool:
-    return len(said.raw) <= MAX_SPEECH and not said.contradicts_itself and not said.names_any_document
+    return len(said.raw) <= MAX_SPEECH and not said.contradicts_itself
 
 
-def _is_turned_away(reply: Reply, said: Content) -> bool:
-    code = _header(reply, "sb-error-code") or _body_code(said)
-    if reply.http_status == 401:
-        return code.startswith("UNAUTHORIZED_") or any(_BAD_KEY.match(text) for text in said.own_words)
-    if reply.http_status == 404 and not _has_run(reply):
-        return code.startswith("NOT_FOUND") or any(_NO_FUNCTION.match(text) for text in said.own_words)
-    return reply.http_status in (402, 405, 540)
-
-
-def _never_started(reply: Reply, said: Content) -> bool:
-    code = _body_code(said)
-    is_boot = reply.http_status == 503 and code == "BOOT_ERROR"
-    is_load = 500 <= reply.http_status <= 599 and code.startswith("LOAD_FUNCTION_")
-    # A function can pass on such a body from elsewhere; the platform's header cannot be forged by it.
-    return (is_boot or is_load) and _header(reply, "sb-error-code") in ("", code) and not _has_run(reply)
+def _not_issued(reply: Reply, said: Content, refusals: Sequence[Refusal]) -> Verdict | None:
+    # 7: the platform turned the request away before the function ran.
+    if gateways.turned_away(reply, said):
+        return _failed(ErrorKind.CONFIGURATION, reply, said)
+    # 8: the function never started; the platform may do better next time.
+    if gateways.never_started(reply, said):
+        return _verdict(Outcome.UNDELIVERED, ErrorKind.UNREACHABLE, reply, said)
+    # 9 and 10: somebody said no before anything was issued.
+    if not gateways.is_crash(reply, said) and (refusal := _recognised(reply, said, refusals)):
+        return _failed(refusal.kind, reply, said, refusal)
+    return None
 
 
 def _recognised(reply: Reply | None, said: Content, refusals: Sequence[Refusal]) -> Refusal | None:
-    texts = said.texts
-    if any(_DOCUMENT_EXISTS.search(text.lower()) for text in texts):
-        return None
     shipped = [refusal for refusal in refusals if not refusal.taught]
-    # Rule 9 before rule 10: what is wrong with the invoice is the nearer reason.
-    in_order = sorted(shipped, key=lambda refusal: refusal.kind is not ErrorKind.REJECTED)
-    found = next((refusal for refusal in in_order if any(_fits(refusal, text) for text in texts)), None)
-    if found or reply is None or len(shipped) == len(refusals) or not is_teachable(reply):
-        return found
+    sentences = saying.sentences(said)
+    if sentences and (found := refusing.refusals_in(sentences, shipped)):
+        # Rule 9 before rule 10: what is wrong with the invoice is the nearer reason.
+        return min(found, key=lambda refusal: refusal.kind is not ErrorKind.REJECTED)
+    if reply is None or len(shipped) == len(refusals) or not is_teachable(reply):
+        return None
     # What people taught comes last, and only for a whole answer of the function: every word of it has to fit.
-    speech = said.speech
-    return next((refusal for refusal in refusals if refusal.taught and _fits(refusal, speech)), None)
+    whole = account_of(reply.http_status, said)
+    taught = (refusal for refusal in refusals if refusal.taught)
+    found_taught = next((each for each in taught if len(whole) <= MAX_SENTENCE and each.pattern.search(whole)), None)
+    return found_taught if found_taught and not tells_more(said) else None
 
 
-def _fits(refusal: Refusal, text: str) -> bool:
-    # A pattern of the operator may be slow on long texts; a refusal is a sentence.
-    return len(text) <= MAX_SENTENCE and refusal.pattern.search(text) is not None
-
-
-def _has_run(reply: Reply) -> bool:
-    return any(name.lower() == "x-deno-execution-id" for name in reply.headers)
-
-
-def _header(reply: Reply, wanted: str) -> str:
-    return next((value.strip() for name, value in reply.headers.items() if name.lower() == wanted), "")
-
-
-def _body_code(said: Content) -> str:
-    code = said.value.get("code") if isinstance(said.value, dict) else None
-    return code if isinstance(code, str) else ""
+def tells_more(said: Content) -> bool:
+    """Tells whether an answer tells of a document, or of another way it may have ended."""
+    root = said.value if said.json else said.plain
+    return telling.any_document(root) or telling.any_other_course(root)
 
 
 def _synced(reply: Reply, said: Content, number: str | None) -> Verdict:

@@ -9,16 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from toc_sync.model import ErrorKind, GateCause, GateState, Outcome
+from toc_sync.model import GATEWAY_STATUSES, ErrorKind, GateCause, GateState, Outcome
 
 DOWN_AFTER = 5
 """So many answers in a row that mean "the function or its platform is down" close the gate."""
 
 FIRST_PROBE_S = 30
 LONGEST_PROBE_S = 300
-
-_PLATFORM_STATUSES = frozenset({502, 503, 504, 520, 521, 522, 523, 524, 530, 544, 546})
-"""What gateways and the platform answer in the function's place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +72,7 @@ def means_down(answer: Answer) -> bool:
     """Tells whether an answer says that the function or its platform is down, whatever became of the invoice."""
     if answer.error_kind in (ErrorKind.UNREACHABLE, ErrorKind.TIMEOUT, ErrorKind.LOST):
         return True
-    return answer.error_kind is ErrorKind.SERVER_ERROR and answer.http_status in _PLATFORM_STATUSES
+    return answer.error_kind is ErrorKind.SERVER_ERROR and answer.http_status in GATEWAY_STATUSES
 
 
 def means_misconfigured(answer: Answer) -> bool:

@@ -22,6 +22,9 @@ ZONE = ZoneInfo("Europe/Lisbon")
 """Where the law applies: what a day is."""
 
 MAX_INVOICE_ID = 2**63 - 1
+GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 528), 530, 544, 546})
+"""What gateways and the platform answer in the function's place: it may not have been reached, or go on behind them."""
+
 SENDABLE_INVOICE_STATUSES = frozenset({"issued", "partially_paid", "paid"})
 ENDED_INVOICE_STATUSES = frozenset({"cancelled", "void"})
 

@@ -17,6 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from toc_sync import api_response, billing, policy
 from toc_sync import wording_teaching as words
+from toc_sync.account import earlier_account_of
+from toc_sync.answer import read_body
 from toc_sync.classify import classify
 from toc_sync.database import is_postgresql
 from toc_sync.lesson import Lesson, whole_answer
@@ -248,7 +250,13 @@ def _rests_on(
     if record["rests_on"] == refusal.name:
         return True
     replies = _words(conn, record, current)
-    return any(classify(reply, (*known, refusal)).refusal == refusal.name for reply in replies)
+    return any(_is_said_by(refusal, reply, known) for reply in replies)
+
+
+def _is_said_by(refusal: Refusal, reply: Reply, known: Sequence[Refusal]) -> bool:
+    """Tells whether an answer is this refusal; also where an earlier version took it for that."""
+    is_earlier = refusal.pattern.search(earlier_account_of(read_body(reply.body))) is not None
+    return is_earlier or classify(reply, (*known, refusal)).refusal == refusal.name
 
 
 def _words(conn: Connection, record: RowMapping, current: object) -> Iterator[Reply]:

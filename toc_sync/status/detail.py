@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
-from toc_sync import answer, billing, deadlines, policy
+from toc_sync import billing, deadlines, document, policy
 from toc_sync.database import current_time
 from toc_sync.model import ErrorKind, Invoice, Outcome, Refusal, Status, SyncState, Trigger
 from toc_sync.outbox import Turns, adopted_record, caution_about, find_obstacle, may_reopen, read_gate
@@ -73,7 +73,7 @@ def read_detail(
         can_send_again=policy.may_send_again(facts, now=now).allowed,
         can_reopen=may_reopen(conn, record, invoice.api_response if invoice else record["success_value"]).allowed,
         retried_at=_retried_at(conn, facts, record["doubt_retries"]) if idempotent else None,
-        certification=answer.certification(invoice.api_response if invoice else record["success_value"]),
+        certification=document.certification(invoice.api_response if invoice else record["success_value"]),
         api_response=invoice.api_response if invoice else None,
         attempts=_attempts(conn, invoice_id),
         actions=_actions(conn, invoice_id),

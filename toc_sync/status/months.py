@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, func, or_, select
 
-from toc_sync import answer, api_response
+from toc_sync import api_response, document
 from toc_sync.model import Status
 from toc_sync.status.invoices import conditions_of
 from toc_sync.status.sums import grouped_sums
@@ -66,7 +66,7 @@ def month_invoices(conn: Connection, month: date) -> Iterator[MonthInvoice]:
 
 def _compare(conn: Connection, month: date) -> tuple[int, tuple[AmountDifference, ...]]:
     """Returns how many answers named a total, and which of these are not ours."""
-    names_total = cast(records.c.success_value, Text).contains(answer.TOTAL_FIELD)
+    names_total = cast(records.c.success_value, Text).contains(document.TOTAL_FIELD)
     query = select(*_COMPARED).where(_in(month), _counts_as(MonthLine.THERE, month), names_total)
     compared, differences = 0, []
     for row in conn.execution_options(yield_per=CHUNK).execute(query.order_by(records.c.invoice_id)):

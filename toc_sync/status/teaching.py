@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
 
 from toc_sync import outbox
 from toc_sync import wording_teaching as words
+from toc_sync.account import account_of
 from toc_sync.answer import read_text
 from toc_sync.classify import classify
 from toc_sync.lesson import Lesson, lesson_of, why_not
@@ -111,8 +112,9 @@ def _past(conn: Connection, lesson: Lesson, refusal: Refusal) -> tuple[int, list
     seen, objections = 0, []
     with conn.execute(_past_answers(lesson), execution_options={"yield_per": _BATCH}) as found:
         for row in found.mappings():
-            if refusal.pattern.search(read_text(row["response_body"]).speech):
-                seen += 1
+            # A document that followed the same words is an objection, whatever status came with them.
+            if refusal.pattern.search(account_of(lesson.http_status, read_text(row["response_body"]))):
+                seen += row["http_status"] == lesson.http_status
                 objections += _objection(row)
     return seen, objections
 
@@ -131,6 +133,7 @@ def _past_answers(lesson: Lesson) -> Any:
     columns = (
         attempts.c.invoice_id,
         attempts.c.outcome,
+        attempts.c.http_status,
         attempts.c.response_body,
         records.c.status,
         records.c.document_no,
