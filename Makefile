@@ -7,7 +7,7 @@ PYTHON ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run check test bench torture format clean free-port
+.PHONY: help run check test days bench torture format clean free-port
 
 help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,10 @@ test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules
 
 bench: $(VENV)/installed-for-tests ## Measure what the README promises, on both databases (about 8 minutes).
 	@$(PY) -m tests.bench
+
+days: $(VENV)/installed-for-tests ## Run all tests but the browser's on each hard day, with all processes' time moved (about 2 hours; one: make days DAY=2028-02-29T12:00).
+	@$(PY) -m tests.faketime
+	@$(PY) -m tests.live_days $(DAY)
 
 torture: $(VENV)/installed-for-tests ## Do to the sync what it must survive, at length, and count what was lost, twice or wrong (about half an hour).
 	@$(PY) -m tests.torture

@@ -32,7 +32,14 @@ LONG = (
 )
 TESTS = [*PYTHON, "pytest", "--dist", "worksteal"]
 MODES = {
-    "check": [*TESTS, "-n", "2", "-m", "not processes", *(f"--ignore-glob=*/tests/{name}" for name in LONG)],
+    "check": [
+        *TESTS,
+        "-n",
+        "2",
+        "-m",
+        "not processes and not another_day",
+        *(f"--ignore-glob=*/tests/{name}" for name in LONG),
+    ],
     "test": [*TESTS, "-n", "3"],
 }
 LIMITS_S = {"check": 60, "test": 360}

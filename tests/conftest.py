@@ -6,6 +6,8 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,8 +28,10 @@ from tests.core import (  # noqa: F401  # fixtures for every test module
     reused_database,
     sqlite_desk,
 )
+from tests.moments import HARD_DAYS
 from tests.postgres import ServerOfThisRun, describe_server, fresh_database, server_url
 from tests.thrift import _thrift  # noqa: F401  # for every test
+from toc_sync import clock
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -60,6 +64,13 @@ def pytest_report_header() -> str:
     return describe_server()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what is marked `hard_days` now, and again on each of them."""
+    if metafunc.definition.get_closest_marker("hard_days"):
+        another = [pytest.param(name, marks=pytest.mark.another_day, id=name) for name in HARD_DAYS]
+        metafunc.parametrize("moment", [pytest.param(None, id="now"), *another], indirect=True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
@@ -76,6 +87,14 @@ def _clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     # `python -m toc_sync` works from the empty folder too.
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+
+
+@pytest.fixture(autouse=True)
+def moment(request: pytest.FixtureRequest) -> Iterator[datetime]:
+    """The moment at which the test begins: now, or the hard day that it runs on, to which the clock is set."""
+    name = getattr(request, "param", None)
+    with clock.set_to(HARD_DAYS[name]) if name else nullcontext():
+        yield clock.now()
 
 
 @pytest.fixture(scope="session")

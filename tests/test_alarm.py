@@ -89,6 +89,7 @@ def test_nothing_is_told_while_all_is_well(desk: Desk, alarm: Alarm, postbox: Po
     assert (postbox.letters, stored(desk)) == ([], [])
 
 
+@pytest.mark.hard_days
 def test_it_is_told_once_reminded_after_a_day_and_told_when_it_is_over(
     desk: Desk, alarm: Alarm, postbox: Postbox
 ) -> None:
@@ -112,6 +113,7 @@ def test_it_is_told_once_reminded_after_a_day_and_told_when_it_is_over(
     assert over.startswith("Invoices may leave again. Paused ")
 
 
+@pytest.mark.hard_days
 def test_a_failure_an_old_doubt_and_a_near_deadline_are_told_with_their_amounts(
     desk: Desk, alarm: Alarm, postbox: Postbox
 ) -> None:

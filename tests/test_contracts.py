@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from streamlit import config as streamlit_config
 
-from tests.asked_clocks import asked_clocks
+from tests.asked_clocks import FORBIDDEN, asked_clocks
 from toc_sync.model import VERSION
 
 PROJECT = Path(__file__).parent.parent
@@ -216,6 +216,15 @@ def test_only_the_clock_and_the_database_say_what_time_it_is():
     rooms = [PROJECT / "app.py", *PROJECT.glob("pages/**/*.py"), *PROJECT.glob("toc_sync/**/*.py")]
     asked = {str(room.relative_to(PROJECT)): asked_clocks(room.read_text()) for room in rooms}
     assert {path: clocks for path, clocks in asked.items() if clocks} == MAY_ASK_A_CLOCK
+
+
+def test_the_tests_ask_the_same_clock_which_some_of_them_move():
+    tests = {str(file.relative_to(PROJECT)): asked_clocks(file.read_text()) for file in PROJECT.glob("tests/**/*.py")}
+    asked = {path: {name for name in clocks & FORBIDDEN if "toc_sync" not in name} for path, clocks in tests.items()}
+    assert {path: clocks for path, clocks in asked.items() if clocks} == {
+        "tests/faketime.py": {"time.time"},
+        "tests/test_clock.py": {"datetime.datetime.now"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def test_without_invoices_there_is_nothing_to_choose(office):
     assert not at.selectbox
 
 
+@pytest.mark.hard_days
 def test_a_complete_month_is_green_and_an_incomplete_one_says_what_is_missing(office):
     office.sent("A 1")
     office.sent("A 2", Behaviour.REFUSE_SERIES, p_invoice_date=str(month(-1)))

@@ -282,6 +282,7 @@ def test_without_invoices_the_page_leads_to_the_first_one(office):
     assert not at.metric
 
 
+@pytest.mark.hard_days
 def test_the_counts_tell_money_and_age_and_lead_to_their_invoices(office):
     office.sent("A 1")
     office.sent("A 2", Behaviour.REFUSE_TAX_NUMBER)

@@ -68,6 +68,20 @@ def _boot() -> str:
         return ""
 
 
+def earliest(local: datetime) -> datetime:
+    """Returns when the clocks in Lisbon first show a time: autumn has an hour twice."""
+    return min(_shown(local))
+
+
+def latest(local: datetime) -> datetime:
+    """Returns when the clocks in Lisbon last show a time."""
+    return max(_shown(local))
+
+
+def _shown(local: datetime) -> list[datetime]:
+    return [local.replace(tzinfo=ZONE, fold=fold).astimezone(UTC) for fold in (0, 1)]
+
+
 def moved() -> timedelta:
     """Returns by how much a test has moved all time in this process: whoever asks another clock must add it."""
     return _moved

@@ -14,6 +14,7 @@ from toc_sync.model import ErrorKind, Fixer, Outcome, Status, Trigger
 from toc_sync.views import StatusSum, WorkerRow
 
 ZONE = model.ZONE
+_A_DAY = timedelta(days=1)
 
 STATUS_NAMES = {
     Status.NOT_SYNCED: "Not synced",
@@ -139,19 +140,37 @@ NOT_STORED_IN_BILLING = "The billing database refused to store the outcome besid
 
 
 def clock_time(instant: datetime) -> str:
-    """Returns the time of day people read, for example 14:32."""
-    return instant.astimezone(ZONE).strftime("%H:%M")
+    """Returns the time of day people read, for example 14:32; in the hour that autumn has twice, 01:32 WEST."""
+    local = instant.astimezone(ZONE)
+    return f"{local:%H:%M}{_which_of_two(local)}"
 
 
 def day_and_time(instant: datetime) -> str:
     """Returns day and time, for example 22 Nov 2026, 14:32."""
     local = instant.astimezone(ZONE)
-    return f"{local.day} {local:%b %Y, %H:%M}"
+    return f"{local.day} {local:%b %Y}, {clock_time(instant)}"
+
+
+def time_ahead(instant: datetime, now: datetime) -> str:
+    """Returns a time to come, with its day where a time of day would not tell which one is meant."""
+    return clock_time(instant) if instant - now < _A_DAY else day_and_time(instant)
+
+
+def from_to(start: datetime, end: datetime) -> str:
+    """Returns a time that is over, for example 22 Nov 2026, 09:12–10:40; the end's day where it is another one."""
+    ended = clock_time(end) if day_of(start) == day_of(end) else day_and_time(end)
+    return f"{day_and_time(start)}–{ended}"
 
 
 def day_of(instant: datetime) -> date:
     """Returns which day it is in Lisbon at an instant."""
     return instant.astimezone(ZONE).date()
+
+
+def _which_of_two(local: datetime) -> str:
+    """Returns the name of the zone's time where the clocks show this time twice, else nothing."""
+    is_twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
+    return f" {local:%Z}" if is_twice else ""
 
 
 def money(amount: Decimal, currency: str = "EUR") -> str:
@@ -351,7 +370,7 @@ def waiting_line(not_before: datetime | None, now: datetime) -> str:
     """Says when a waiting invoice goes out."""
     if not_before is None or not_before <= now:
         return "Waiting for a free worker"
-    return f"Retry at {clock_time(not_before)}"
+    return f"Retry at {time_ahead(not_before, now)}"
 
 
 def waits_for_earlier(day: date) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from toc_sync.model import Status
 from toc_sync.views import InvoiceFilter, Refused
 from toc_sync.views_batches import BatchItem, BatchKind, BatchPreview, BatchView, ItemState, Pace, Selection
-from toc_sync.wording import FOR_LONG, KIND_NAMES, STATUS_NAMES, amounts, clock_time, day_and_time, invoices, money
+from toc_sync.wording import FOR_LONG, KIND_NAMES, STATUS_NAMES, amounts, day_and_time, from_to, invoices, money
 from toc_sync.wording_legal import DUE_NAMES, FINDING_NAMES
 from toc_sync.wording_overview import AT_RISK, attempted
 
@@ -141,7 +141,7 @@ def in_batch(batch_id: int, actor: str) -> str:
 
 def headline(batch: BatchView) -> str:
     """Returns what a batch is and who started it."""
-    return f"Batch {batch.batch_id} by {batch.actor}, {clock_time(batch.created_at)}: {batch.description}"
+    return f"Batch {batch.batch_id} by {batch.actor}, {day_and_time(batch.created_at)}: {batch.description}"
 
 
 def counts(batch: BatchView) -> str:
@@ -180,7 +180,7 @@ def worth(item: BatchItem) -> str:
 
 def outage(since: datetime, until: datetime) -> str:
     """Returns the name of the button that recovers from an outage."""
-    return f"The outage {clock_time(since)} to {clock_time(until)}"
+    return f"The outage {from_to(since, until)}"
 
 
 _ENDS = (Status.SYNCED, Status.FAILED, Status.IN_DOUBT, Status.NOT_NEEDED, Status.NOT_SYNCED)

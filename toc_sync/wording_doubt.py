@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from toc_sync.model import Status
-from toc_sync.wording import FOR_LONG, STATUS_NAMES, clock_time, invoices, since
+from toc_sync.wording import FOR_LONG, STATUS_NAMES, invoices, since, time_ahead
 
 OLD_DOUBTS = f"In doubt {FOR_LONG}"
 NEEDS_A_REASON = "Say how you know that it is not in TOC Online."
@@ -53,7 +53,7 @@ def in_doubt_since(instant: datetime | None, now: datetime) -> str:
 
 def retried_by_itself(at: datetime, now: datetime) -> str:
     """Says when a doubt is retried without a person."""
-    return f"It will be retried by itself {f'at {clock_time(at)}' if at > now else 'in a moment'}."
+    return f"It will be retried by itself {f'at {time_ahead(at, now)}' if at > now else 'in a moment'}."
 
 
 def may_be_sent_again(count: int, amounts: str) -> str:

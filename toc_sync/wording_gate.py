@@ -8,7 +8,7 @@ from datetime import datetime
 from toc_sync.model import GateCause, GateState, Status
 from toc_sync.recognition import Movement
 from toc_sync.views import GateView, Reopening
-from toc_sync.wording import STATUS_NAMES, amounts, clock_time, day_and_time, duration, invoices
+from toc_sync.wording import STATUS_NAMES, amounts, clock_time, day_and_time, duration, from_to, invoices
 
 GATE_REASONS = {
     GateCause.OUTAGE: "The last answers all meant that the function or its platform is down.",
@@ -172,7 +172,6 @@ def reopening_line(reopening: Reopening) -> str:
     counts = dict(reopening.statuses)
     told = [f"{counts.pop(status, 0):,} {STATUS_NAMES[status].lower()}" for status in (Status.SYNCED, Status.IN_DOUBT)]
     told += [f"{count:,} {STATUS_NAMES[status].lower()}" for status, count in counts.items()]
-    same_day = reopening.closed_at.date() == reopening.opened_at.date()
-    opened = clock_time(reopening.opened_at) if same_day else day_and_time(reopening.opened_at)
     verb = "Paused" if reopening.cause is GateCause.PERSON else "Closed"
-    return f"{verb} {day_and_time(reopening.closed_at)}–{opened}: {reopening.waited:,} waited, {', '.join(told)}."
+    closed = from_to(reopening.closed_at, reopening.opened_at)
+    return f"{verb} {closed}: {reopening.waited:,} waited, {', '.join(told)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import streamlit as st
 
@@ -48,7 +48,7 @@ def _draw_moment(label: str, key: str, default: str) -> None:
 @say.safely
 def _ask_since_midnight() -> None:
     now = runtime.current().now()
-    _recover(_at(wording.day_of(now), time.min), now)
+    _recover(clock.earliest(datetime.combine(wording.day_of(now), time.min)), now)
 
 
 @say.safely
@@ -59,7 +59,8 @@ def _ask_last_day() -> None:
 
 @say.safely
 def _ask() -> None:
-    begin, end = _typed(_FROM, time.min), _typed(_TO, time.max) or runtime.current().now()
+    since, until = _typed(_FROM, time.min), _typed(_TO, time.max)
+    begin, end = since and clock.earliest(since), clock.latest(until) if until else runtime.current().now()
     if begin is None:
         say.later("Choose the day from which on to recover.", good=False)
     elif end <= begin:
@@ -74,8 +75,4 @@ def _recover(since: datetime, until: datetime) -> None:
 
 def _typed(key: str, default: time) -> datetime | None:
     day: date | None = st.session_state.get(f"{key}_day")
-    return _at(day, st.session_state.get(f"{key}_time") or default) if day else None
-
-
-def _at(day: date, moment: time) -> datetime:
-    return datetime.combine(day, moment, tzinfo=wording.ZONE).astimezone(UTC)
+    return datetime.combine(day, st.session_state.get(f"{key}_time") or default) if day else None

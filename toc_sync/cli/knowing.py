@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from toc_sync import runtime, wording_activity
+from toc_sync import clock, runtime, wording_activity
 from toc_sync.views_activity import ActivityFilter, ActivityRow
-from toc_sync.wording import ZONE
 
 INSTANT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"])
 
@@ -52,9 +51,11 @@ def _facts(row: ActivityRow) -> dict[str, object]:
 
 
 def _begin(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=ZONE).astimezone(UTC) if moment else None
+    return clock.earliest(moment) if moment else None
 
 
 def _end(moment: datetime | None) -> datetime | None:
     is_day = moment is not None and moment == moment.replace(hour=0, minute=0, second=0)
-    return _begin(moment + timedelta(days=1) if moment and is_day else moment)
+    if moment is None:
+        return None
+    return clock.earliest(moment + timedelta(days=1)) if is_day else clock.latest(moment)

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import click
 
-from toc_sync import runtime, wording, wording_batches
+from toc_sync import clock, runtime, wording, wording_batches
 from toc_sync.cli.batching import follow
 from toc_sync.cli.common import ID_ARGUMENTS, REFUSED, InvoiceId, actor
 from toc_sync.model import ErrorKind, Status
@@ -81,8 +81,8 @@ def retry(
         ctx.exit(_retry_named(ids, dry_run=dry_run))
     selection = Selection.matching(dataclasses.replace(wanted, statuses=wanted.statuses or (Status.FAILED,)))
     if recover_since:
-        end = _instant(recover_until) if recover_until else runtime.current().now()
-        selection = Selection.created_or_failed(_instant(recover_since), end)
+        end = clock.latest(recover_until) if recover_until else runtime.current().now()
+        selection = Selection.created_or_failed(clock.earliest(recover_since), end)
     ctx.exit(_foretell(selection, as_json=as_json) if dry_run else _retry_found(selection, waits=not no_wait))
 
 
@@ -161,10 +161,6 @@ def _facts(preview: BatchPreview) -> dict[str, object]:
         "threads": preview.pace.threads,
         "expected_seconds": preview.duration_s,
     }
-
-
-def _instant(local: datetime) -> datetime:
-    return local.replace(tzinfo=wording.ZONE)
 
 
 def _day(instant: datetime | None) -> date | None:

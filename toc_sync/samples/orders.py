@@ -8,6 +8,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from toc_sync import wording
 from toc_sync.model import ENDED_INVOICE_STATUSES
 from toc_sync.samples.company import PAYERS, PROJECTS, VAT_PERCENT, FirstIds, Sample, percent
 from toc_sync.views import share_of_vat
@@ -93,7 +94,7 @@ def _invent(
     return Order(
         order_id=first.order + n,
         project_id=first.project + project,
-        period_end=at.date().replace(day=1) - timedelta(days=1),
+        period_end=wording.day_of(at).replace(day=1) - timedelta(days=1),
         subtotal=subtotal,
         vat=percent(subtotal, rng.choice(VAT_PERCENT)),
         status=status,
