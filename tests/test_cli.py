@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.billing_desk import Desk, billing_desk
 from tests.stand_in import StandIn
-from toc_sync import outbox
+from toc_sync import outbox, wording
 from toc_sync.cli import program
 from toc_sync.database import current_time, writing
 from toc_sync.sandbox import SandboxDocuments
@@ -176,6 +176,16 @@ def test_retry_queues_and_sends_nothing(desk, failed):
     assert result.stdout.splitlines()[-1] == "1 invoice queued, 0 refused."
     assert desk.statuses()[failed["october"]] == "queued"
     assert desk.function.count(failed["october"]) == 1
+
+
+@pytest.mark.parametrize("command", ["sync", "retry"])
+def test_what_the_other_application_may_be_sending_goes_out_only_anyway(simple_desk, command):
+    invoice_id = simple_desk.add_invoice(updated_at=None)
+    asked = run(command, invoice_id)
+    assert (asked.exit_code, wording.MAY_BE_SENDING in asked.stdout) == (5, True)
+    assert simple_desk.function.count(invoice_id) == 0
+    assert run(command, invoice_id, "--anyway").exit_code == 0
+    assert simple_desk.statuses()[invoice_id] == ("synced" if command == "sync" else "queued")
 
 
 def test_retry_refuses_what_may_not_be_sent_and_says_why(desk, failed):

@@ -11,15 +11,15 @@ from tests.core import ISSUER, PAYER, REJECTED, TIMED_OUT, UNDELIVERED, WRONG_KE
 from tests.test_error_groups import settled
 from toc_sync import sync
 from toc_sync import wording_groups as words
-from toc_sync.model import Result, Status
+from toc_sync.model import Confirmed, Result, Status
 from toc_sync.tables import teams
 
 FAILURE = {"success": False, "error": 'TOC sync failed: 400 {"error":"O NIF português \'285008413\' não é válido!"}'}
 
 
 def ask(desk: Desk, invoice_id: int, *, although_unchanged: bool = False) -> Result:
-    rules = desk.sender.rules
-    return sync.request_send(desk.engine, invoice_id, rules, actor="ana", only_if_changed=not although_unchanged)
+    confirmed = Confirmed.UNCHANGED if although_unchanged else Confirmed.NOTHING
+    return sync.request_send(desk.engine, invoice_id, desk.sender.rules, actor="ana", confirmed=confirmed)
 
 
 def from_order(desk: Desk) -> int:

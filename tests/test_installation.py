@@ -24,7 +24,7 @@ from tests.stand_in import StandIn
 from toc_sync import installation, outbox, runtime
 from toc_sync.database import is_postgresql, reading, writing
 from toc_sync.engines import open_engine
-from toc_sync.model import SettingsError, Status
+from toc_sync.model import Confirmed, SettingsError, Status
 from toc_sync.settings import Settings, load_settings
 from toc_sync.tables import OUR_SCHEMA, issued_client_invoices, markers, ours, sync_records
 
@@ -372,7 +372,7 @@ def test_everything_we_do_leaves_their_definition_as_it_was(
         function.answer(made[1], {"status": 400, "body": {"error": "O NIF português '1' não é válido!"}}, times=1)
         assert wait_until(lambda: running.states(made)[0].synced and not running.states(made)[1].on_its_way)
         wait_until(lambda: count(running.engine) == 8)
-        running.retry(made[1], actor="rui", although_unchanged=True)
+        running.retry(made[1], actor="rui", confirmed=Confirmed.UNCHANGED)
         running.retry(1, actor="rui")
         wait_until(lambda: all(state.synced for state in running.states([*made, 1])))
     finally:

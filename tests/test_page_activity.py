@@ -20,7 +20,7 @@ from tests.office import Office, environment_of, open_office
 from tests.test_page_invoices import labels, texts
 from toc_sync import runtime, wording_activity
 from toc_sync.database import writing
-from toc_sync.model import Outcome
+from toc_sync.model import Confirmed, Outcome
 from toc_sync.sandbox import Behaviour
 from toc_sync.tables import sync_actions
 from toc_sync.views_activity import EXPORTED_AT_MOST, ActivityFilter, Source
@@ -94,7 +94,7 @@ def test_nothing_has_happened_yet(office):
 def test_a_link_shows_the_list_it_was_made_of(office, address, expected):
     sent(office, "A 1")
     refused = sent(office, "A 2", Behaviour.REFUSE_SERIES)
-    assert office.runtime.retry(refused, actor="ana", although_unchanged=True).done
+    assert office.runtime.retry(refused, actor="ana", confirmed=Confirmed.UNCHANGED).done
     assert listed(visit(**address)) == expected
 
 

@@ -16,7 +16,7 @@ from tests.office import Office
 from tests.test_page_doubts import button, doubtful, tick
 from tests.test_page_invoices import FRAME, labels, listed, office, press, texts, visit
 from toc_sync.database import writing
-from toc_sync.model import Status
+from toc_sync.model import Confirmed, Status
 from toc_sync.sandbox import Behaviour
 from toc_sync.tables import gate_log
 from toc_sync.views import InvoiceFilter
@@ -76,7 +76,7 @@ def test_all_that_match_are_foretold_and_started_with_one_press(office):
 def test_what_the_dialog_is_about_stays_when_invoices_arrive_and_change(office):
     refused(office, "A 1", "A 2")
     at = press(visit(status="Failed"), "Retry all that match (2)")
-    office.runtime.retry(office.ids("A 1")[0], actor="rui", although_unchanged=True)
+    office.runtime.retry(office.ids("A 1")[0], actor="rui", confirmed=Confirmed.UNCHANGED)
     refused(office, "A 3")
     at.run()
     assert plain("2 invoices will be sent") in texts(at), "one went, one came: what matches is what is sent"

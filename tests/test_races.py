@@ -14,7 +14,7 @@ from tests.core import LONG_AGO, LOST, REFUSALS, REJECTED, TIMED_OUT, UNDELIVERE
 from tests.test_teaching import SAID, in_doubt, queue_again, teach, unknown, withdraw
 from toc_sync import batching, outbox, sync
 from toc_sync.database import queueing_time, writing
-from toc_sync.model import ErrorKind, Status
+from toc_sync.model import Confirmed, ErrorKind, Status
 from toc_sync.verbs.batches import BatchVerbs
 from toc_sync.verbs.gate import GateVerbs
 from toc_sync.views_batches import Selection
@@ -304,10 +304,12 @@ def test_what_is_new_here_is_locked_by_its_last_change_and_asked_about_without_o
     changed_at = ago(desk, changed_s) if changed_s else None
     invoice_id = desk.adopted(updated_at=changed_at)
     rules = desk.sender.rules
-    result = sync.request_send(desk.engine, invoice_id, rules, actor="ana", only_if_changed=True)
-    assert (result.done, result.needs_confirmation) == (changed_s == 601, changed_s is None)
-    if changed_s is None:
-        assert desk.retry(invoice_id).done, "asked once more, on purpose"
+    for confirmed in (Confirmed.NOTHING, Confirmed.UNCHANGED):
+        if changed_s != 601:
+            result = sync.request_send(desk.engine, invoice_id, rules, actor="ana", confirmed=confirmed)
+            assert (result.done, result.needs_confirmation) == (False, changed_s is None)
+    result = sync.request_send(desk.engine, invoice_id, rules, actor="ana", confirmed=Confirmed.EVERYTHING)
+    assert result.done == (changed_s != 60), "asked once more, on purpose; what is locked stays locked"
 
 
 def test_an_edit_of_an_invoice_that_was_issued_long_ago_locks_nothing(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from toc_sync.model import Result, SyncState
+from toc_sync.model import Confirmed, Result, SyncState
 
 if TYPE_CHECKING:
     from toc_sync.runtime import Runtime
@@ -73,22 +73,23 @@ def create_and_issue_invoice_rpc(
     return _runtime().create(payload, actor=actor, token=token)
 
 
-def sync_invoice_with_toc(invoice_id: int, *, actor: str = "script") -> Result:
+def sync_invoice_with_toc(invoice_id: int, *, actor: str = "script", anyway: bool = False) -> Result:
     """Sends an invoice now, in this process, waits for the outcome and returns where it stands.
 
-    Refuses, with the reason as `message`, what may not be sent. Raises InvalidInvoiceId or UnknownInvoice.
+    Refuses, with the reason as `message`, what may not be sent; `anyway` also sends what the other application may be
+    sending at this moment, as far as anybody can tell. Raises InvalidInvoiceId or UnknownInvoice.
     """
-    return _runtime().send_now(invoice_id, actor=actor)
+    return _runtime().send_now(invoice_id, actor=actor, confirmed=_confirmed(anyway))
 
 
-def retry_sync_invoice_with_toc(invoice_id: int, *, actor: str = "script") -> Result:
+def retry_sync_invoice_with_toc(invoice_id: int, *, actor: str = "script", anyway: bool = False) -> Result:
     """Queues an invoice for the workers and returns at once; on a waiting invoice it means "now".
 
     Refuses, with the reason as `message`, what may not be sent. A refused invoice that nobody corrected is sent, unlike
-    from a page, which asks first: a script means what it says. The message then says so. Raises InvalidInvoiceId or
-    UnknownInvoice.
+    from a page, which asks first: a script means what it says. The message then says so. `anyway` as above. Raises
+    InvalidInvoiceId or UnknownInvoice.
     """
-    return _runtime().retry(invoice_id, actor=actor, although_unchanged=True)
+    return _runtime().retry(invoice_id, actor=actor, confirmed=_confirmed(anyway))
 
 
 def get_invoice_toc_sync_status(invoice_id: int) -> SyncState:
@@ -97,6 +98,10 @@ def get_invoice_toc_sync_status(invoice_id: int) -> SyncState:
     Raises InvalidInvoiceId or UnknownInvoice.
     """
     return _runtime().states([invoice_id])[0]
+
+
+def _confirmed(anyway: bool) -> Confirmed:
+    return Confirmed.EVERYTHING if anyway else Confirmed.UNCHANGED
 
 
 def _runtime() -> Runtime:

@@ -290,6 +290,17 @@ class Result:
     """Refused once only: asking again, on purpose, is allowed."""
 
 
+class Confirmed(StrEnum):
+    """What somebody who asks for a sending has confirmed beforehand."""
+
+    NOTHING = "nothing"
+    """A first press on a page: everything that is to be asked is asked."""
+    UNCHANGED = "unchanged"
+    """A script or a batch means what it says, also where nobody corrected what was refused."""
+    EVERYTHING = "everything"
+    """Asked once, and answered: also where nobody can tell whether the other application is sending it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
     """What stopping or resuming the sending did, or why it was refused, as one sentence for a person."""

@@ -24,6 +24,7 @@ from toc_sync.console import keep_out_of_the_log
 from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
+    Confirmed,
     Fixer,
     Refusal,
     Result,
@@ -109,11 +110,11 @@ class Runtime(Reads):
         *,
         actor: str,
         seen_attempts: int | None = None,
-        although_unchanged: bool = False,
+        confirmed: Confirmed = Confirmed.NOTHING,
     ) -> Result:
         """Queues an invoice for sending and wakes the worker. Raises InvalidInvoiceId or UnknownInvoice.
 
-        One that was refused and not corrected since is sent `although_unchanged` only; the answer asks for that.
+        Where something is to be asked first that is not `confirmed`, nothing is queued and the answer asks.
         """
         number = parse_invoice_id(invoice_id)
         result = sync.request_send(
@@ -122,16 +123,17 @@ class Runtime(Reads):
             self._rules(),
             actor=actor,
             seen_attempts=seen_attempts,
-            only_if_changed=not although_unchanged,
+            confirmed=confirmed,
         )
         log.info("retry invoice=%s done=%s actor=%r message=%r", number, result.done, actor, result.message)
         self.changed()
         return result
 
-    def send_now(self, invoice_id: object, *, actor: str) -> Result:
+    def send_now(self, invoice_id: object, *, actor: str, confirmed: Confirmed = Confirmed.UNCHANGED) -> Result:
         """Sends one invoice in this thread and waits for the outcome. Raises InvalidInvoiceId or UnknownInvoice."""
         number = parse_invoice_id(invoice_id)
-        result = sync.send_now(self._sender("script", _limited_pause()), number, actor=actor)
+        sender = self._sender("script", _limited_pause())
+        result = sync.send_now(sender, number, actor=actor, confirmed=confirmed)
         self.changed()
         return result
 

@@ -25,6 +25,7 @@ from toc_sync.gating import Answer, concerns_the_gate
 from toc_sync.lesson import is_unclear
 from toc_sync.model import (
     Claim,
+    Confirmed,
     DatabaseUnavailable,
     Invoice,
     NoReply,
@@ -131,12 +132,9 @@ def request_send(
     *,
     actor: str,
     seen_attempts: int | None = None,
-    only_if_changed: bool = False,
+    confirmed: Confirmed = Confirmed.UNCHANGED,
 ) -> Result:
-    """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice.
-
-    With `only_if_changed` a refused invoice that nobody corrected needs confirmation first.
-    """
+    """Queues an invoice for sending now, adopting it first if it has no record. Raises UnknownInvoice."""
     with writing(engine, PERSON) as conn:
         now = queueing_time(conn)
         invoice = _existing(conn, invoice_id)
@@ -149,7 +147,7 @@ def request_send(
             refusals=rules.refusals,
             idempotent=rules.idempotent,
             seen_attempts=seen_attempts,
-            only_if_changed=only_if_changed,
+            confirmed=confirmed,
         )
 
 
@@ -239,9 +237,9 @@ def _note_obstacle(sender: Sender, obstacle: str) -> None:
     sender.watch.obstacle = obstacle
 
 
-def send_now(sender: Sender, invoice_id: int, *, actor: str) -> Result:
+def send_now(sender: Sender, invoice_id: int, *, actor: str, confirmed: Confirmed = Confirmed.UNCHANGED) -> Result:
     """Sends one invoice now, in this thread, and returns where it stands afterwards. Raises UnknownInvoice."""
-    requested = request_send(sender.engine, invoice_id, sender.rules, actor=actor)
+    requested = request_send(sender.engine, invoice_id, sender.rules, actor=actor, confirmed=confirmed)
     if not requested.done and requested.status is not Status.QUEUED:
         return requested
     run_one(sender, invoice_id)

@@ -10,20 +10,20 @@ import streamlit as st
 from pages.parts import held, reads, say
 from pages.parts.who import actor
 from toc_sync import runtime, wording, wording_gate, wording_groups
-from toc_sync.model import Result, Status, UnknownInvoice
+from toc_sync.model import Confirmed, Result, Status, UnknownInvoice
 from toc_sync.views import InvoiceRow
 
 _UNCHANGED = "_refused_as_unchanged"
 
 
 @say.safely
-def send(rows: Sequence[InvoiceRow], *, although_unchanged: bool = False) -> None:
+def send(rows: Sequence[InvoiceRow], *, anyway: bool = False) -> None:
     """Sends the given invoices (Retry and Sync), as they were seen, and keeps what came of it as one sentence.
 
     Those that were refused and not corrected since are kept, to be asked about. The list stands still from now on.
     """
     held.hold()
-    results = [_send(row, although_unchanged=although_unchanged) for row in rows]
+    results = [_send(row, anyway=anyway) for row in rows]
     unchanged = tuple(row for row, result in zip(rows, results, strict=True) if result.needs_confirmation)
     was_asking = is_asking()
     st.session_state[_UNCHANGED] = unchanged
@@ -77,7 +77,7 @@ def _ask(rows: tuple[InvoiceRow, ...], place: str, question: str) -> None:
             key=f"anyway_{place}",
             on_click=send,
             args=(rows,),
-            kwargs={"although_unchanged": True},
+            kwargs={"anyway": True},
         )
         st.button("Leave it", type="tertiary", key=f"leave_{place}", on_click=_leave)
 
@@ -102,11 +102,10 @@ def _forget() -> None:
     st.session_state[_UNCHANGED] = ()
 
 
-def _send(row: InvoiceRow, *, although_unchanged: bool) -> Result:
+def _send(row: InvoiceRow, *, anyway: bool) -> Result:
+    confirmed = Confirmed.EVERYTHING if anyway else Confirmed.NOTHING
     try:
-        result = runtime.current().retry(
-            row.invoice_id, actor=actor(), seen_attempts=row.attempts, although_unchanged=although_unchanged
-        )
+        result = runtime.current().retry(row.invoice_id, actor=actor(), seen_attempts=row.attempts, confirmed=confirmed)
     except UnknownInvoice as error:
         return Result(done=False, message=str(error), invoice_id=row.invoice_id)
     if result.done:

@@ -8,13 +8,20 @@ from typing import Any
 
 import click
 
-from toc_sync.model import Result, Status, SyncState, parse_invoice_id
+from toc_sync.model import Confirmed, Result, Status, SyncState, parse_invoice_id
 
 REFUSED = 5
 """Exit status where something asked for was refused, or is still waiting."""
 
 ID_ARGUMENTS: dict[str, Any] = {"ignore_unknown_options": True}
 """Lets a negative number reach `InvoiceId`, which says what is wrong with it; otherwise it is taken for an option."""
+
+
+ANYWAY = click.option(
+    "--anyway",
+    is_flag=True,
+    help="Also where nothing tells whether the other application is sending it at this moment.",
+)
 
 
 class InvoiceId(click.ParamType[int]):
@@ -27,6 +34,11 @@ class InvoiceId(click.ParamType[int]):
         if str(value).startswith("--"):
             raise click.NoSuchOption(str(value), ctx=ctx)
         return parse_invoice_id(value)
+
+
+def confirmed(anyway: bool) -> Confirmed:
+    """Returns what a command has confirmed: it means what it says, and is told of the rest."""
+    return Confirmed.EVERYTHING if anyway else Confirmed.UNCHANGED
 
 
 def actor() -> str:

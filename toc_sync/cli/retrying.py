@@ -11,7 +11,7 @@ import click
 
 from toc_sync import clock, runtime, wording, wording_batches
 from toc_sync.cli.batching import follow
-from toc_sync.cli.common import ID_ARGUMENTS, REFUSED, InvoiceId, actor
+from toc_sync.cli.common import ANYWAY, ID_ARGUMENTS, REFUSED, InvoiceId, actor, confirmed
 from toc_sync.model import ErrorKind, Status
 from toc_sync.views import InvoiceFilter, InvoiceRow
 from toc_sync.views_batches import BatchPreview, Selection
@@ -45,6 +45,7 @@ MOMENT = click.DateTime(formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 @click.option("--dry-run", is_flag=True, help="Only say what would be queued, and what refused.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON.")
 @click.option("--no-wait", is_flag=True, help="Do not wait until they are sent.")
+@ANYWAY
 @click.pass_context
 def retry(
     ctx: click.Context,
@@ -59,6 +60,7 @@ def retry(
     dry_run: bool,
     as_json: bool,
     no_wait: bool,
+    anyway: bool,
 ) -> None:
     """Queue invoices again, by id, by filter, or everything since an outage.
 
@@ -77,8 +79,10 @@ def retry(
         )
     if (as_json and not dry_run) or (ids and as_json) or (recover_until and not recover_since):
         raise click.UsageError("--json goes with --dry-run and a filter, --recover-until with --recover-since.", ctx)
+    if anyway and not ids:
+        raise click.UsageError("--anyway is about invoices that are named.", ctx)
     if ids:
-        ctx.exit(_retry_named(ids, dry_run=dry_run))
+        ctx.exit(_retry_named(ids, dry_run=dry_run, anyway=anyway))
     selection = Selection.matching(dataclasses.replace(wanted, statuses=wanted.statuses or (Status.FAILED,)))
     if recover_since:
         end = clock.latest(recover_until) if recover_until else runtime.current().now()
@@ -86,9 +90,9 @@ def retry(
     ctx.exit(_foretell(selection, as_json=as_json) if dry_run else _retry_found(selection, waits=not no_wait))
 
 
-def _retry_named(ids: Sequence[int], *, dry_run: bool) -> int:
+def _retry_named(ids: Sequence[int], *, dry_run: bool, anyway: bool) -> int:
     rows = [runtime.current().invoice_detail(invoice_id).row for invoice_id in dict.fromkeys(ids)]
-    queued = sum([_would_queue(row) if dry_run else _queue(row) for row in rows])
+    queued = sum([_would_queue(row) if dry_run else _queue(row, anyway=anyway) for row in rows])
     _say_sum(queued, len(rows) - queued, "would be queued" if dry_run else "queued")
     return 0 if queued == len(rows) else REFUSED
 
@@ -99,8 +103,8 @@ def _would_queue(row: InvoiceRow) -> bool:
     return row.can_retry
 
 
-def _queue(row: InvoiceRow) -> bool:
-    result = runtime.current().retry(row.invoice_id, actor=actor(), although_unchanged=True)
+def _queue(row: InvoiceRow, *, anyway: bool) -> bool:
+    result = runtime.current().retry(row.invoice_id, actor=actor(), confirmed=confirmed(anyway))
     click.echo(f"{row.invoice_id} {'queued' if result.done else 'refused'}: {result.message}")
     return result.done
 

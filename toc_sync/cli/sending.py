@@ -7,14 +7,15 @@ import json
 import click
 
 from toc_sync import runtime, wording, wording_doubt
-from toc_sync.cli.common import ID_ARGUMENTS, InvoiceId, actor, exit_status, line_about
+from toc_sync.cli.common import ANYWAY, ID_ARGUMENTS, InvoiceId, actor, confirmed, exit_status, line_about
 from toc_sync.model import Status, SyncState
 
 
 @click.command(context_settings=ID_ARGUMENTS)
 @click.argument("ids", nargs=-1, required=True, type=InvoiceId(), metavar="ID...")
+@ANYWAY
 @click.pass_context
-def sync(ctx: click.Context, ids: tuple[int, ...]) -> None:
+def sync(ctx: click.Context, ids: tuple[int, ...], *, anyway: bool) -> None:
     """Send invoices now, and wait for each answer.
 
     Prints a line for each. Exit status: 0 all are synced; 3 some are in doubt; else 4 some failed; else 5 some still
@@ -22,12 +23,12 @@ def sync(ctx: click.Context, ids: tuple[int, ...]) -> None:
     """
     ids = tuple(dict.fromkeys(ids))
     runtime.current().states(ids)  # so that nothing is sent when one of them does not exist
-    ctx.exit(exit_status([send_and_say(invoice_id) for invoice_id in ids]))
+    ctx.exit(exit_status([send_and_say(invoice_id, anyway=anyway) for invoice_id in ids]))
 
 
-def send_and_say(invoice_id: int) -> Status:
+def send_and_say(invoice_id: int, *, anyway: bool = False) -> Status:
     """Sends one invoice, prints its line and returns its status."""
-    result = runtime.current().send_now(invoice_id, actor=actor())
+    result = runtime.current().send_now(invoice_id, actor=actor(), confirmed=confirmed(anyway))
     (state,) = runtime.current().states([invoice_id])
     click.echo(line_about(state, result))
     return state.status

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from toc_sync import api_response, billing, policy, wording, wording_gate, wording_groups
-from toc_sync.model import ErrorKind, Invoice, Refusal, Result, Status, Trigger, UnknownInvoice
+from toc_sync.model import Confirmed, ErrorKind, Invoice, Refusal, Result, Status, Trigger, UnknownInvoice
 from toc_sync.outbox.actions import log_action
 from toc_sync.outbox.gate import read_gate
 from toc_sync.outbox.news import catch_up
@@ -29,13 +29,13 @@ def request_send(
     idempotent: bool = False,
     seen_attempts: int | None = None,
     batch_id: int | None = None,
-    only_if_changed: bool = False,
+    confirmed: Confirmed = Confirmed.UNCHANGED,
 ) -> Result:
     """Queues an invoice for sending now, if it may be sent; the refusal says why not.
 
     `refusals` are the shipped ones: what others wrote since our last look is read by them and by what people taught.
-    With `only_if_changed` one that was refused and not corrected since is refused too, and needs confirmation; so is one
-    of which nothing tells when it was issued.
+    What is not `confirmed` is refused and needs confirmation: an invoice that was refused and not corrected since, and
+    one of which nothing tells when it was issued.
     `seen_attempts` is how many tries the person saw: a second click that lands after the first one's answer is refused.
     The invoice must have a record. `batch_id` names the batch that asks, if one does.
     """
@@ -50,7 +50,8 @@ def request_send(
         return logged(conn, record, actor, "retry", now, None, done=False, message=refusal, batch_id=batch_id)
     unchanged = _is_unchanged(conn, record)
     question = _question(record, now, unchanged=unchanged)
-    if question and (only_if_changed or (batch_id is not None and not unchanged)):
+    enough = (Confirmed.UNCHANGED, Confirmed.EVERYTHING) if unchanged else (Confirmed.EVERYTHING,)
+    if question and confirmed not in enough:
         refused = logged(conn, record, actor, "retry", now, None, done=False, message=question, batch_id=batch_id)
         return replace(refused, needs_confirmation=True)
     return _queue_again(conn, record, invoice, actor, now, batch_id=batch_id, unchanged=unchanged)
