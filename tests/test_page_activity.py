@@ -49,7 +49,7 @@ def sent(office: Office, number: str, behaviour: Behaviour = Behaviour.ISSUE_FLA
 
 def visit(**address) -> AppTest:
     """Opens the page as a link with these parameters would."""
-    at = AppTest.from_file(str(FRAME), default_timeout=20).run()
+    at = AppTest.from_file(str(FRAME), default_timeout=20)
     for name, value in address.items():
         at.query_params[name] = value
     at.switch_page("activity.py").run()
