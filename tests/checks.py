@@ -38,7 +38,7 @@ MODES = {
         "2",
         "-m",
         "not processes and not another_day",
-        *(f"--ignore-glob=*/tests/{name}" for name in LONG),
+        *(f"--ignore-glob=tests/{name}" for name in LONG),
     ],
     "test": [*TESTS, "-n", "3"],
 }
