@@ -247,6 +247,20 @@ def test_a_refusal_inside_text_inside_json_is_recognised():
     assert (_meaning(verdict), verdict.refusal) == (REJECTED, "tax_number_invalid")
 
 
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        "fc031fb8-6a1d-4f58-a40b-91ac3cb5ae64",
+        "3eb0d729-95f8-fc6a-9f94-f843d7f1946b",
+        "ABCDEF12-3456-4F58-A40B-91AC3CB5AE64",
+        "00-84c1fd4063c38d9f3900d06e56542d48-fc85d1-00",
+        "req_01hxyz98765abc",
+    ],
+)
+def test_an_id_of_the_request_is_no_number_of_a_document(request_id):
+    assert _meaning(_read(400, {"error": NIF, "request_id": request_id}, RAN)) == REJECTED
+
+
 def test_a_refusal_in_a_very_long_body_is_not_looked_for():
     assert _meaning(_read(500, {"error": NIF, "log": "x" * MAX_SPEECH})) == SERVER_ERROR
 

@@ -18,14 +18,14 @@ QUOTED = re.compile(
     r"(?<!\w)(?:'[^'|]{1,160}'(?!\w)|\"[^\"|]{1,160}\"|“[^”|]{1,160}”|‘[^’|]{1,160}’|’[^’|]{1,160}’(?!\w)|«[^»|]{1,160}»)"
 )
 _NUMBER = re.compile(
-    r"\b(?:ft|fr|fs|fc|nc|nd|vd|rc|rg|pf)[ .\-_]?[a-z0-9][a-z0-9.]{0,20}[/\-][0-9]+"
+    r"\b(?:ft|fr|fs|nc|nd|vd|rc|rg|pf)[ .\-_]?[a-z0-9][a-z0-9.]{0,20}[/\-][0-9]+"
     r"|\b(?:ft|fr|fs|nc|nd|fatura|factura|invoice)\W{1,3}(?:n\S{0,2}\s)?[\w.\-]{1,20}\s?/\s?[0-9]+"
     r"|(?<![0-9/])20[0-9]{2}[a-z]?/[0-9]{1,7}(?![0-9/])"
     r"|\batcud\b|\b(?:saft|document)_?hash|\bhttps?://|\bwww\.|\.pdf\b"
     r"|\b(?:document|documento|doc|toc|uuid)[ _.#]*(?:id|no|n[.º°o]+|nr|number|numero)?[ :=#]*[0-9]+\b"
     r"|(?<!invoice )(?<!fatura )(?<!factura )(?<!with )(?<!com )\b(?:id|n[.º°]|number|numero)[ :=#]+[0-9]+\b"
 )
-_ATCUD = re.compile(r"\b(?=[0-9]*[A-Z])[A-Z0-9]{8,12}-[0-9]{1,9}\b")
+_ATCUD = re.compile(r"(?<![\w\-])(?=[0-9]*[A-Z])[A-Z0-9]{8,12}-[0-9]{1,9}(?![\w\-])")
 _DONE = (
     r"(?:issued|created|emitted|finali[sz]ed|submitted|transmitted|signed|sent|saved|stored|registered|recorded|booked"
     r"|posted|generated|printed|mailed|e-?mailed|delivered|communicated|synced|synchroni[sz]ed|completed|succeeded"
