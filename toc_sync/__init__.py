@@ -44,7 +44,8 @@ def create_and_issue_invoice(
     """Creates and issues an invoice from orders, queues it for TOC Online in the same commit and returns its id.
 
     An order's amount defaults to what remains of it; header amounts default to the sums of the lines and may differ by
-    a cent. A `token` makes a repeated call return the invoice of the first. Raises InvalidInvoice; nothing is written.
+    a cent. A `token` makes a repeated call return the invoice of the first. Raises InvalidInvoice or DatabaseUnavailable:
+    nothing is written; CommitUncertain: it may be, so call again with the same token, or look first if there was none.
     """
     payload = {
         "p_invoice_order_ids": list(invoice_order_ids),
@@ -68,7 +69,8 @@ def create_and_issue_invoice_rpc(
 ) -> int:
     """Creates and issues the invoice that `payload` (keys `p_…`, with orders or standalone) describes; returns its id.
 
-    Raises InvalidInvoice with one problem per mistake; nothing is written.
+    A `token` makes a repeated call return the invoice of the first. Raises InvalidInvoice with one problem per mistake;
+    nothing is written. CommitUncertain: it may be, so call again with the same token, or look first.
     """
     return _runtime().create(payload, actor=actor, token=token)
 

@@ -19,6 +19,7 @@ from toc_sync.holders import find_holder
 from toc_sync.ledger_time import ledger_time
 from toc_sync.model import CommitUncertain, DatabaseBusy, DatabaseUnavailable
 from toc_sync.patience import PROGRAM, READER, Patience
+from toc_sync.views_locks import Holder
 
 QUEUED_SIGNAL = "toc_sync_queued"
 
@@ -72,6 +73,15 @@ def writing(engine: Engine, patience: Patience = PROGRAM) -> Iterator[Connection
         transaction.commit()
 
 
+@contextmanager
+def later_step() -> Iterator[None]:
+    """Says, where a later one of several transactions fails, that a part is done and that asking again finishes it."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise type(error)(wording_database.in_part(error.why), why=error.why) from error
+
+
 def current_time(conn: Connection) -> datetime:
     """Returns the database's clock, so that machines whose own clocks differ agree; SQLite's cannot jump.
 
@@ -84,6 +94,23 @@ def current_time(conn: Connection) -> datetime:
 def queueing_time(conn: Connection) -> datetime:
     """Returns the database's clock, and tells all listening workers when this transaction commits: it queues something."""
     return _read_clock(conn, _CLOCK_AND_SIGNAL, _LIMITED_CLOCK_AND_SIGNAL)
+
+
+@contextmanager
+def passing_over_locked(conn: Connection) -> Iterator[None]:
+    """Takes back what was done within where somebody else holds a lock, and lets the transaction go on."""
+    if not is_postgresql(conn):  # its one lock is held already
+        yield
+        return
+    savepoint = conn.begin_nested()
+    try:
+        yield
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        savepoint.rollback()
+    else:
+        savepoint.commit()
 
 
 def is_postgresql(conn: Connection) -> bool:
@@ -116,7 +143,7 @@ def _connect(engine: Engine, patience: Patience, *, writes: bool = False) -> Con
     except DBAPIError as error:
         # Whatever its class: drivers report a wrong option of the address as a mistake of the program.
         no_answer = wording_database.NOTHING_CHANGED if writes else wording_database.NO_ANSWER
-        raise DatabaseUnavailable(no_answer) from error
+        raise DatabaseUnavailable(no_answer, why=wording_database.SILENT) from error
     be_patient(conn, patience, until)
     options = {"toc_write": True, "toc_busy_s": patience.lock_s} if writes else {}
     return conn.execution_options(**options, **{_PATIENCE: patience})
@@ -129,7 +156,7 @@ def _in_turn(engine: Engine, conn: Connection, patience: Patience) -> Iterator[N
     asked_at = time.monotonic()
     has_seat = turns.seats.acquire(timeout=min(turns.wait_s, patience.lock_s))
     if turns.needed and not has_seat:
-        raise DatabaseBusy(wording_database.locked(None))
+        raise _busy(None)
     if turns.needed:  # what is left of the patience is for other processes
         conn.execution_options(toc_busy_s=max(0.0, patience.lock_s - (time.monotonic() - asked_at)))
     try:
@@ -149,10 +176,10 @@ class _Stage:
     def sentence(self, error: Exception) -> DatabaseUnavailable:
         """Returns what is certain after this error."""
         if isinstance(error, DBAPIError) and is_locked(error):
-            return DatabaseBusy(wording_database.locked(None))
+            return _busy(None)
         if self.commits and not _is_refused(error):
-            return CommitUncertain(wording_database.UNCERTAIN)
-        return DatabaseUnavailable(self.no_answer)
+            return CommitUncertain(wording_database.UNCERTAIN, why=wording_database.UNCONFIRMED)
+        return DatabaseUnavailable(self.no_answer, why=wording_database.SILENT)
 
 
 def _is_refused(error: Exception) -> bool:
@@ -181,4 +208,8 @@ def _naming_who_is_in_the_way(conn: Connection, patience: Patience) -> Iterator[
             raise
         with conn.begin():
             holder = find_holder(conn, opened_by=current_time(conn) - timedelta(seconds=patience.lock_s))
-        raise DatabaseBusy(wording_database.locked(holder)) from error
+        raise _busy(holder) from error
+
+
+def _busy(holder: Holder | None) -> DatabaseBusy:
+    return DatabaseBusy(wording_database.locked_unchanged(holder), why=wording_database.locked(holder))

@@ -18,15 +18,19 @@ _LONGEST = text("""
            SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE l.pid = a.pid AND l.granted AND c.relkind IN ('r', 'p')
               AND l.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock')
-              AND (n.nspname = :ours OR c.relname IN ('issued_client_invoices', 'invoice_orders'))
+              AND (n.nspname = :ours OR :billing AND c.relname IN ('issued_client_invoices', 'invoice_orders'))
        )
      ORDER BY a.xact_start LIMIT 1
 """)
 
 
-def find_holder(conn: Connection, *, opened_by: datetime) -> Holder | None:
-    """Returns the transaction that has been open longest, at least since then, with locks that can be in our way."""
-    row = conn.execute(_LONGEST, {"opened_by": opened_by, "ours": OUR_SCHEMA}).one_or_none()
+def find_holder(conn: Connection, *, opened_by: datetime, billing: bool = True) -> Holder | None:
+    """Returns the transaction that has been open longest, at least since then, with locks that can be in our way.
+
+    Without `billing` only those on our own tables, which no other program has a reason to hold.
+    """
+    found = conn.execute(_LONGEST, {"opened_by": opened_by, "ours": OUR_SCHEMA, "billing": billing})
+    row = found.one_or_none()
     if row is None:
         return None
     pid, program, user, address, since, is_idle = row

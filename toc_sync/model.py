@@ -342,7 +342,11 @@ class InvalidInvoice(TocSyncError, ValueError):
 
 
 class DatabaseUnavailable(TocSyncError):
-    """The database did not answer; the transaction that was open left no trace."""
+    """The database did not answer; the transaction that was open left no trace. `why` leaves out what is certain."""
+
+    def __init__(self, message: str, *, why: str | None = None) -> None:
+        self.why = why or message
+        super().__init__(message)
 
 
 class DatabaseBusy(DatabaseUnavailable):

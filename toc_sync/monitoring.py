@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from toc_sync import installation, wording_gate
+from toc_sync import installation, wording_database, wording_gate
 from toc_sync.database import reading
 from toc_sync.figures import CONTENT_TYPE, Figures
 from toc_sync.model import VERSION, DatabaseUnavailable
@@ -68,7 +68,7 @@ class Monitoring:
 
 
 def find_obstacles(runtime: Runtime) -> dict[str, str]:
-    """Returns what keeps invoices from leaving (database, worker, gate) and why, as a sentence each; empty if nothing."""
+    """Returns what keeps invoices from leaving (database, worker, gate, locks) and why, as a sentence each; empty if nothing."""
     try:
         with reading(runtime.engine) as conn:
             if not installation.is_migrated(conn):
@@ -87,6 +87,8 @@ def _obstacles(sending: Sending) -> Iterator[tuple[str, str]]:
     if not sending.gate.is_open:
         stopped = wording_gate.gate_state(sending.gate.state, sending.gate.since, sending.gate.changed_by)
         yield "gate", f"{stopped} {sending.gate.reason or ''}".strip()
+    if not sending.standstill.is_none:
+        yield "locks", wording_database.standstill(sending.standstill)
 
 
 def _as_json(http_status: int, value: object) -> Answer:

@@ -37,7 +37,7 @@ READER = Patience(lock_s=2.5, answer_s=60.0, idle_s=300.0)
 PROGRAM = Patience(lock_s=10.0, answer_s=20.0)
 """What sends invoices, and keeps their records true: a lock that does not come is tried again."""
 
-UPKEEP = Patience(lock_s=0.5, answer_s=60.0)
+UPKEEP = Patience(lock_s=0.3, answer_s=60.0)
 """What goes on to the next record where one is locked."""
 
 SET_UP = Patience(lock_s=10.0, answer_s=3600.0, idle_s=3600.0)

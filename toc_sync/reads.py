@@ -203,7 +203,7 @@ class Reads:
     def prove(self) -> tuple[Proof, ...]:
         """Returns, for each invariant of the sync, which invoices break it."""
         with self._reading() as (conn, now):
-            return status.prove(conn, now=now)
+            return (*status.prove(conn, now=now), status.prove_movement(conn, now=now))
 
     def list_orders(self, wanted: OrderFilter, page: int = 1) -> OrderPage:
         """Returns one page of the order list."""

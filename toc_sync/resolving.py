@@ -5,6 +5,7 @@ An invoice that has no record yet is adopted first. Knows no network and no page
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
-from toc_sync import billing, outbox
+from toc_sync import billing, outbox, wording_database
 from toc_sync.answer import clean_text
 from toc_sync.database import queueing_time, writing
-from toc_sync.model import Invoice, Refusal, Result, UnknownInvoice
-from toc_sync.patience import PERSON
+from toc_sync.model import DatabaseBusy, DatabaseUnavailable, Invoice, Refusal, Result, UnknownInvoice
+from toc_sync.patience import PERSON, Patience
+
+ALL_WITHIN_S = 4.0
+AFTER_A_LOCKED_ONE = Patience(lock_s=0.1, answer_s=2.0, in_all_s=2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +49,16 @@ def resolve_as_synced(
 
 
 def resolve_send_again(
-    engine: Engine, invoice_id: int, refusals: Sequence[Refusal], *, actor: str, reason: str
+    engine: Engine,
+    invoice_id: int,
+    refusals: Sequence[Refusal],
+    *,
+    actor: str,
+    reason: str,
+    patience: Patience = PERSON,
 ) -> Result:
     """Queues an invoice in doubt again because a person looked it up and it is not there. Raises UnknownInvoice."""
-    with _one(engine, invoice_id, refusals) as desk:
+    with _one(engine, invoice_id, refusals, patience) as desk:
         return outbox.resolve_send_again(
             desk.conn,
             desk.invoice,
@@ -65,15 +75,32 @@ def resolve_many_send_again(
 ) -> tuple[Result, ...]:
     """Queues each of these doubts again, in the order of their ids; what may not be is refused with its own sentence.
 
-    Each has its own transaction: one that is refused, or a database that goes away half-way, takes nothing back.
+    Each has its own transaction: one that is refused or locked, or a database that goes away half-way, takes nothing
+    back. Where some are locked the whole waits no longer for all of them than it would for one.
     """
-    results = []
-    for invoice_id in sorted(set(invoice_ids)):
+    results: list[Result] = []
+    numbers, patience, until = sorted(set(invoice_ids)), PERSON, time.monotonic() + ALL_WITHIN_S
+    for position, invoice_id in enumerate(numbers):
         try:
-            results.append(resolve_send_again(engine, invoice_id, refusals, actor=actor, reason=reason))
+            results.append(
+                resolve_send_again(engine, invoice_id, refusals, actor=actor, reason=reason, patience=patience)
+            )
         except UnknownInvoice as error:
             results.append(Result(done=False, message=str(error), invoice_id=invoice_id))
+        except DatabaseUnavailable as error:
+            is_alone = isinstance(error, DatabaseBusy) and time.monotonic() < until
+            if not (results or is_alone):
+                raise
+            results.append(Result(done=False, message=str(error), invoice_id=invoice_id))
+            if not is_alone:
+                return (*results, *_left_out(numbers[position + 1 :], error))
+            patience = AFTER_A_LOCKED_ONE
     return tuple(results)
+
+
+def _left_out(invoice_ids: Iterable[int], error: DatabaseUnavailable) -> Iterator[Result]:
+    for invoice_id in invoice_ids:
+        yield Result(done=False, message=wording_database.not_asked(error.why), invoice_id=invoice_id)
 
 
 def reopen(engine: Engine, invoice_id: int, refusals: Sequence[Refusal], *, actor: str, reason: str) -> Result:
@@ -83,8 +110,8 @@ def reopen(engine: Engine, invoice_id: int, refusals: Sequence[Refusal], *, acto
 
 
 @contextmanager
-def _one(engine: Engine, invoice_id: int, refusals: Sequence[Refusal]) -> Iterator[_Desk]:
-    with writing(engine, PERSON) as conn:
+def _one(engine: Engine, invoice_id: int, refusals: Sequence[Refusal], patience: Patience = PERSON) -> Iterator[_Desk]:
+    with writing(engine, patience) as conn:
         now = queueing_time(conn)
         invoice = billing.read_invoice(conn, invoice_id)
         if invoice:

@@ -16,7 +16,7 @@ from threading import Lock
 
 from sqlalchemy import Engine
 
-from toc_sync import clock, installation, outbox, resolving, samples, sync, wording_doubt
+from toc_sync import clock, installation, outbox, resolving, samples, sync, wording_database, wording_doubt
 from toc_sync.alarm import Alarm, start_alarm
 from toc_sync.answer import clean_text
 from toc_sync.channels import open_channels
@@ -25,6 +25,7 @@ from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
     Confirmed,
+    CommitUncertain,
     Fixer,
     Refusal,
     Result,
@@ -89,17 +90,21 @@ class Runtime(Reads):
     ) -> int:
         """Creates and issues an invoice, wakes the worker and returns the new id at once. Raises InvalidInvoice.
 
+        CommitUncertain means that it may exist: with a `token`, asking again is safe; without, look for it first.
         `behaviour` is what the sandbox answers the first time; it is ignored outside the sandbox.
         """
-        invoice_id = sync.create_invoice(
-            self.engine,
-            parse_payload(payload),
-            actor=actor,
-            today=self.today(),
-            token=token,
-            function=self.settings.toc_create_invoice_rpc,
-            before_commit=self.function.rehearsal(behaviour),
-        )
+        try:
+            invoice_id = sync.create_invoice(
+                self.engine,
+                parse_payload(payload),
+                actor=actor,
+                today=self.today(),
+                token=token,
+                function=self.settings.toc_create_invoice_rpc,
+                before_commit=self.function.rehearsal(behaviour),
+            )
+        except CommitUncertain as error:
+            raise CommitUncertain(wording_database.creation_uncertain(token), why=error.why) from error
         log.info("created invoice=%s actor=%r", invoice_id, actor)
         self.changed()
         return invoice_id

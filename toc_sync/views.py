@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from toc_sync.model import Certification, ErrorKind, GateCause, GateState, Outcome, Status, Trigger
 from toc_sync.views_legal import COUNTED_AS, DeadlineState, DueFilter, Finding, MonthLine
+from toc_sync.views_locks import Standstill
 
 PAGE_SIZE = 50
 
@@ -367,6 +368,7 @@ class Sending:
 
     workers: tuple[WorkerRow, ...]
     gate: GateView
+    standstill: Standstill
     read_at: datetime
 
     @property

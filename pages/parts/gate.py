@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.parts import say
 from pages.parts.who import actor
-from toc_sync import runtime, wording, wording_gate
+from toc_sync import runtime, wording, wording_database, wording_gate
 from toc_sync.model import GateCause
 from toc_sync.views import GateView, Sending
 
@@ -21,6 +21,8 @@ def banner(sending: Sending) -> None:
         st.warning("Nothing is sending: no worker is alive.", icon=":material/power_off:")
     for obstacle in sending.obstacles:
         st.error(say.plain(obstacle), icon=":material/front_hand:")
+    if not sending.standstill.is_none:
+        st.warning(say.plain(wording_database.standstill(sending.standstill)), icon=":material/lock_clock:")
     if not sending.gate.is_open:
         _draw_closed(sending.gate)
     elif sending.gate.reopening:

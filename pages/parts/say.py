@@ -11,7 +11,7 @@ from typing import ParamSpec
 import streamlit as st
 from streamlit_autorefresh import st_autorefresh  # type: ignore[import-untyped]
 
-from toc_sync.model import DatabaseUnavailable, Result, TocSyncError
+from toc_sync.model import CommitUncertain, DatabaseUnavailable, Result, TocSyncError
 
 _FLASH = "_flash"
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:^=@&")
@@ -69,7 +69,7 @@ def friendly(name: str = "page", *, ticks: bool = False) -> Iterator[None]:
         yield
     except TocSyncError as error:
         st.error(plain(str(error)), icon=":material/error:")
-        if isinstance(error, DatabaseUnavailable):
+        if isinstance(error, DatabaseUnavailable) and not isinstance(error, CommitUncertain):
             st.button("Try again", icon=":material/refresh:", key=f"try_again_{name}")
             if not ticks:
                 st_autorefresh(interval=_AGAIN_MS, key=f"again_{name}")

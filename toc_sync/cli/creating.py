@@ -40,6 +40,9 @@ OPTIONS = {
 @click.option(
     "--answer", type=click.Choice([answer.value for answer in Behaviour]), help="What the sandbox is to answer."
 )
+@click.option(
+    "--token", help="Any name of your own for this invoice: asked for again with it, it is not created twice."
+)
 @click.option("--sync", "sends", is_flag=True, help="Send it now and wait, instead of leaving it to a worker.")
 @click.pass_context
 def create(
@@ -56,13 +59,14 @@ def create(
     orders: tuple[str, ...],
     amounts: tuple[str, ...],
     answer: str | None,
+    token: str | None,
     *,
     sends: bool,
 ) -> None:
     """Create and issue an invoice, and print its id.
 
     Standalone: --issuer, --payer, --subtotal, --vat and --total. From orders: --order, once or more; each contributes
-    what remains of it, or its --amount. A worker sends it, unless --sync is given: then the exit status is that of sync.
+    what remains of it, or its --amount. A script that may ask again gives a --token. A worker sends it, unless --sync is given: then the exit status is that of sync.
     """
     payload = {
         "p_issuer_team_id": issuer,
@@ -81,7 +85,7 @@ def create(
     if answer and not desk.environment.sandbox:
         raise click.UsageError("--answer is for the sandbox; here the real function answers.", ctx)
     try:
-        invoice_id = desk.create(payload, actor=actor(), behaviour=Behaviour(answer) if answer else None)
+        invoice_id = desk.create(payload, actor=actor(), token=token, behaviour=Behaviour(answer) if answer else None)
     except InvalidInvoice as error:
         raise click.ClickException("\n".join(_sentence(problem) for problem in error.problems)) from error
     click.echo(invoice_id)

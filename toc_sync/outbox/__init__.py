@@ -27,7 +27,7 @@ from toc_sync.outbox.presence import announce, withdraw
 from toc_sync.outbox.records import adopt, adopted_record, current_status, enqueue, lock_record, spend_token, used_token
 from toc_sync.outbox.requests import facts_of, request_send
 from toc_sync.outbox.resolving import may_reopen, reopen, resolve_as_synced, resolve_send_again, why_not_send_again
-from toc_sync.outbox.settlement import Evidence, Settled, any_lost, rescue, settle
+from toc_sync.outbox.settlement import Evidence, Settled, any_lost, count_lost, rescue, settle
 from toc_sync.outbox.teaching import (
     apply_taught,
     known_refusals,
@@ -64,6 +64,7 @@ __all__ = [
     "caution_about",
     "claim",
     "count_due",
+    "count_lost",
     "count_missing",
     "count_suspects",
     "current_status",

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, or_, select,
 
 from toc_sync import api_response, billing, wording
 from toc_sync.billing import fingerprint_of
+from toc_sync.database import passing_over_locked
 from toc_sync.model import Invoice, Refusal, Status
 from toc_sync.outbox.adoption import look_for_missing, missing_records, write_adopted
 from toc_sync.outbox.news import seen_values, taken_over
@@ -22,7 +23,7 @@ from toc_sync.outbox.records import (
     DELETED,
     copies_of,
     ended_values,
-    lock_record,
+    lock_record_if_free,
     remember_api_response,
     update_record,
 )
@@ -34,6 +35,9 @@ _issuer, _payer = teams.alias("issuer"), teams.alias("payer")
 
 WATCHED = (Status.QUEUED, Status.FAILED, Status.IN_DOUBT)
 RECENT = timedelta(days=1)
+HELD_AT_MOST = 3
+"""How many invoices that somebody else has locked one transaction waits for: each takes a moment."""
+
 LOOKED_AT_ONCE = 200
 """How many changed invoices one transaction looks at: on SQLite nobody else writes meanwhile."""
 
@@ -64,9 +68,7 @@ def observe_recent(
 ) -> list[int]:
     """Takes over what others wrote into `api_response` of invoices that people are waiting for; returns their ids."""
     ids = find_observable(conn, now=now, at_most=at_most)
-    for invoice_id in ids:
-        _look_at(conn, invoice_id, refusals, now)
-    return ids
+    return _look_at_all(conn, ids, refusals, now)
 
 
 def survey(conn: Connection, *, after_id: int, batch: int = 1_000) -> Swept:
@@ -88,18 +90,32 @@ def sweep(conn: Connection, refusals: Sequence[Refusal], *, after_id: int, now: 
     adopted = missing_records(conn, refusals, after_id=after_id, until_id=ids[-1], at_most=batch, now=now)
     write_adopted(conn, adopted)
     stale = _stale(conn, after_id, ids[-1])
-    for invoice_id in stale:
-        _look_at(conn, invoice_id, refusals, now)
-    changed = len(adopted) + len(stale)
+    changed = len(adopted) + len(_look_at_all(conn, stale, refusals, now))
     if len(stale) == LOOKED_AT_ONCE:
         return Swept(last_id=stale[-1], changed=changed, complete=False)
     return Swept(last_id=ids[-1], changed=changed, complete=len(ids) < batch)
 
 
-def _look_at(conn: Connection, invoice_id: int, refusals: Sequence[Refusal], now: datetime) -> None:
-    record = lock_record(conn, invoice_id)
+def _look_at_all(conn: Connection, invoice_ids: Sequence[int], refusals: Sequence[Refusal], now: datetime) -> list[int]:
+    """Returns which of these were looked at; what somebody else holds is passed over until the next round."""
+    seen: list[int] = []
+    held = 0
+    for invoice_id in invoice_ids:
+        looked: bool | None = None
+        with passing_over_locked(conn):
+            looked = _look_at(conn, invoice_id, refusals, now)
+        held += looked is None
+        if held == HELD_AT_MOST:
+            break
+        if looked:
+            seen.append(invoice_id)
+    return seen
+
+
+def _look_at(conn: Connection, invoice_id: int, refusals: Sequence[Refusal], now: datetime) -> bool:
+    record = lock_record_if_free(conn, invoice_id)
     if record is None or record["status"] == Status.SYNCING:
-        return  # the attempt that is open will read api_response itself
+        return False  # the attempt that is open will read api_response itself
     invoice = billing.read_invoice(conn, invoice_id)
     if invoice is None:
         update_record(conn, invoice_id, _deleted(Status(record["status"])), now=now)
@@ -108,6 +124,7 @@ def _look_at(conn: Connection, invoice_id: int, refusals: Sequence[Refusal], now
     else:
         news = taken_over(record, invoice, refusals, now=now)
         update_record(conn, invoice_id, seen_values(record, invoice, now=now) | news, now=now)
+    return True
 
 
 def _deleted(status: Status) -> dict[str, object]:

@@ -77,6 +77,7 @@ _HIGHEST_NUMBER = (
     select(func.max(attempts.c.number)).where(attempts.c.invoice_id == records.c.invoice_id).scalar_subquery()
 )
 _LOCKED = select(records).where(_THIS).with_for_update()
+_LOCKED_IF_FREE = select(records).where(_THIS).with_for_update(skip_locked=True)
 _LOCKED_TO_SETTLE = select(*OF_SENDERS).where(_THIS).with_for_update()
 _CHANGED = records.update().where(_THIS)
 _SETTLED = _CHANGED.values(attempt_count=_HIGHEST_NUMBER, api_fingerprint=_FINGERPRINT_NOW)
@@ -174,6 +175,11 @@ def ended_values() -> dict[str, Any]:
 def lock_record(conn: Connection, invoice_id: int) -> RowMapping | None:
     """Returns the record, locked against other writers until the commit, or None."""
     return conn.execute(_LOCKED, {"wanted": invoice_id}).mappings().one_or_none()
+
+
+def lock_record_if_free(conn: Connection, invoice_id: int) -> RowMapping | None:
+    """Returns the same, or None where somebody else holds it: for who comes by again."""
+    return conn.execute(_LOCKED_IF_FREE, {"wanted": invoice_id}).mappings().one_or_none()
 
 
 def lock_to_settle(conn: Connection, invoice_id: int) -> RowMapping | None:

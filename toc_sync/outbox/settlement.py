@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, func, select
 
 from toc_sync import api_response, billing, policy, wording
+from toc_sync.database import passing_over_locked
 from toc_sync.grouping import Group, group_of
 from toc_sync.model import Claim, ErrorKind, Outcome, Refusal, Status, Trigger, Verdict
 from toc_sync.outbox.consequences import Record, follow, possible_duplicate
@@ -120,15 +121,24 @@ def any_lost(conn: Connection, *, now: datetime) -> bool:
     return conn.execute(select(records.c.invoice_id).where(_lease_is_over(now)).limit(1)).first() is not None
 
 
+def count_lost(conn: Connection, *, now: datetime) -> int:
+    """Returns how many leases ran out and were not ended, because somebody else holds what must be written."""
+    return conn.execute(select(func.count()).select_from(records).where(_lease_is_over(now))).scalar_one()
+
+
 def rescue(conn: Connection, *, now: datetime, at_most: int = 100) -> list[Settled]:
-    """Ends leases that ran out: each open attempt is closed as lost and its record becomes in doubt."""
+    """Ends leases that ran out: each open attempt is closed as lost and its record becomes in doubt.
+
+    What somebody else has locked is left for the next time: `count_lost` tells afterwards how much that is.
+    """
     over = select(records).where(_lease_is_over(now))
     locked = conn.execute(over.order_by(records.c.invoice_id).limit(at_most).with_for_update(skip_locked=True))
     lost = Verdict(outcome=Outcome.IN_DOUBT, error_kind=ErrorKind.LOST, error=wording.ATTEMPT_LOST)
-    return [
-        settle(conn, _claim_of(record), lost, Evidence(), waits_s=(), jitter=0, now=now)
-        for record in locked.mappings().all()
-    ]
+    rescued = []
+    for record in locked.mappings().all():
+        with passing_over_locked(conn):
+            rescued.append(settle(conn, _claim_of(record), lost, Evidence(), waits_s=(), jitter=0, now=now))
+    return rescued
 
 
 def _lease_is_over(now: datetime) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from toc_sync.status.people import list_projects, list_teams, similar_invoices, 
 from toc_sync.status.proof import prove
 from toc_sync.status.resolving import preview_send_again
 from toc_sync.status.selecting import preview_batch, select_sendable
+from toc_sync.status.standstill import prove_movement
 from toc_sync.status.teaching import preview_teaching, read_taught
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "preview_send_again",
     "preview_teaching",
     "prove",
+    "prove_movement",
     "read_batch",
     "read_company",
     "read_detail",

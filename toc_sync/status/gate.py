@@ -12,6 +12,7 @@ from toc_sync.gating import Gate
 from toc_sync.model import GateCause, GateState, Status
 from toc_sync.outbox import read_gate
 from toc_sync.status.overview import read_presence
+from toc_sync.status.standstill import read_standstill
 from toc_sync.tables import gate_log
 from toc_sync.tables import sync_records as records
 from toc_sync.views import GateView, Reopening, Sending
@@ -22,8 +23,11 @@ REMEMBERED_FOR = timedelta(hours=24)
 
 
 def read_sending(conn: Connection, *, now: datetime) -> Sending:
-    """Returns whether anything is sending."""
-    return Sending(workers=read_presence(conn, now=now), gate=read_gate_view(conn, now=now), read_at=now)
+    """Returns whether anything is sending, and what stands still although it should."""
+    workers = read_presence(conn, now=now)
+    alive = any(worker.alive for worker in workers)
+    standstill = read_standstill(conn, gate=read_gate(conn), alive=alive, now=now)
+    return Sending(workers=workers, gate=read_gate_view(conn, now=now), standstill=standstill, read_at=now)
 
 
 def read_gate_view(conn: Connection, *, now: datetime) -> GateView:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from toc_sync import clock, outbox, wording_gate
 from toc_sync.answer import clean_text
-from toc_sync.database import current_time, queueing_time, reading, writing
+from toc_sync.database import current_time, later_step, queueing_time, reading, writing
 from toc_sync.model import DatabaseUnavailable, GateCause, GateResult, Status
 from toc_sync.patience import MANY, PERSON, Patience
 from toc_sync.typed import cleaned_reason
@@ -66,9 +66,10 @@ class GateVerbs:
             if not since < until <= now:
                 return GateResult(done=False, message=wording_gate.NO_INTERVAL)
             outbox.pause(conn, actor=clean_text(actor), reason=wording_gate.distrusted(since), now=now)
-        total = self._distrust_all(since, until, clean_text(actor))
-        result = wording_gate.distrusted_count(total)
-        self._accept(actor, result, stays_paused_for=wording_gate.distrusted(since))
+        with later_step():
+            total = self._distrust_all(since, until, clean_text(actor))
+            result = wording_gate.distrusted_count(total)
+            self._accept(actor, result, stays_paused_for=wording_gate.distrusted(since))
         return GateResult(done=True, message=result)
 
     def accept_copy(self, *, actor: str, moved: bool) -> GateResult:

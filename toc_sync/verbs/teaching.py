@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from toc_sync import outbox, status
 from toc_sync import wording_teaching as words
-from toc_sync.database import current_time, reading, writing
+from toc_sync.database import current_time, later_step, reading, writing
 from toc_sync.lesson import lesson_of
 from toc_sync.model import Fixer, Refusal
 from toc_sync.patience import MANY
@@ -55,9 +55,10 @@ def teach(
         if refused:
             _log(conn, "teach", invoice_id, meaning.reason, refused, actor=actor, done=False)
             return TeachingResult(done=False, message=refused)
-    count, goes_on = _apply(engine, name, shipped, actor=actor)
+    with later_step():
+        count, goes_on = _apply(engine, name, shipped, actor=actor)
     message = words.taught(count) if goes_on else words.stopped(count)
-    with writing(engine, MANY) as conn:
+    with later_step(), writing(engine, MANY) as conn:
         _log(conn, "teach", None, meaning.reason, f"{name}: {message}", actor=actor, done=goes_on)
     return TeachingResult(done=goes_on, message=message, count=count)
 
@@ -72,9 +73,10 @@ def withdraw(engine: Engine, name: str, shipped: Sequence[Refusal], *, actor: st
             return TeachingResult(done=False, message=refused or "")
         outbox.withdraw_refusal(conn, name, actor=actor, reason=reason, now=current_time(conn))
         stopped = outbox.stop_taught(conn, refusal, shipped, actor=actor, now=current_time(conn))
-    count = stopped + _undo(engine, refusal, shipped, actor=actor)
+    with later_step():
+        count = stopped + _undo(engine, refusal, shipped, actor=actor)
     message = words.withdrawn(count)
-    with writing(engine, MANY) as conn:
+    with later_step(), writing(engine, MANY) as conn:
         _log(conn, "withdraw_refusal", None, reason, f"{name}: {message}", actor=actor, done=True)
     return TeachingResult(done=True, message=message, count=count)
 
