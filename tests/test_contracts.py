@@ -27,7 +27,7 @@ PAGES_MAY_IMPORT = {
     "toc_sync.wording_activity",
     "toc_sync.wording_batches",
     "toc_sync.wording_doubt",
-    "toc_sync.wording_gate",
+    "toc_sync.wording_database", "toc_sync.wording_gate",
     "toc_sync.wording_groups",
     "toc_sync.wording_legal",
     "toc_sync.wording_life",
