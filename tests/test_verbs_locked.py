@@ -11,7 +11,7 @@ import pytest
 
 from tests.core import REFUSALS, REJECTED, TIMED_OUT, Desk, standalone
 from tests.locks import FORGOTTEN, address_of, all_locked, in_time
-from toc_sync.model import DatabaseBusy, Fixer, TocSyncError
+from toc_sync.model import Confirmed, DatabaseBusy, Fixer, TocSyncError
 from toc_sync.runtime import Runtime
 from toc_sync.settings import Settings
 from toc_sync.views import InvoiceFilter
@@ -63,7 +63,7 @@ VERBS: dict[str, Callable[[Office], object]] = {
     "create": lambda office: office.runtime.create(standalone(), actor="ana"),
     "create with a token": lambda office: office.runtime.create(standalone(), actor="ana", token="once"),
     "sync": lambda office: office.runtime.retry(office.never_sent, actor="ana"),
-    "retry": lambda office: office.runtime.retry(office.failed, actor="ana", although_unchanged=True),
+    "retry": lambda office: office.runtime.retry(office.failed, actor="ana", confirmed=Confirmed.EVERYTHING),
     "send now": lambda office: office.runtime.send_now(office.never_sent, actor="ana"),
     "resolve as synced": lambda office: office.runtime.resolve_as_synced(
         office.in_doubt, "FT 2026/9", actor="ana", reason="seen"

@@ -24,8 +24,8 @@ from toc_sync.console import keep_out_of_the_log
 from toc_sync.database import current_time, writing
 from toc_sync.function import Function
 from toc_sync.model import (
-    Confirmed,
     CommitUncertain,
+    Confirmed,
     Fixer,
     Refusal,
     Result,
