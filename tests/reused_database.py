@@ -18,6 +18,7 @@ _SHAPE: LiteralString = """
            FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname IN ('public', 'toc_sync') AND NOT a.attisdropped AND a.attnum > 0),
         (SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_trigger),
+        (SELECT string_agg(version_num, ',') FROM toc_sync.alembic_version),
         (SELECT max(oid) FROM pg_proc), (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_constraint),
         (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting),
         (SELECT string_agg(c.relacl::text, ',' ORDER BY c.oid) FROM pg_class c)
@@ -69,7 +70,7 @@ class ReusedDatabase:
         try:
             self._conn.execute(_OTHERS)
             return self._ask_shape() == self._shape
-        except psycopg.OperationalError:  # a test stopped the server
+        except psycopg.Error:  # a test stopped the server, or took the schema away
             return False
 
     def _begin(self) -> None:
