@@ -193,10 +193,11 @@ def test_seed_refuses_beside_a_real_function(desk, monkeypatch):
 def test_check_asks_the_function_without_an_invoice(desk, answer, function_is_good, key_is_good):
     desk.function.answer(None, answer)
     result = run("check")
-    database, of_its_kind, function, key, gate = result.stdout.splitlines()
+    database, of_its_kind, function, key, witness, gate = result.stdout.splitlines()
     assert database.startswith("✓ database: ")
     assert function.startswith("✓" if function_is_good else "✗"), function
     assert key.startswith("✓" if key_is_good else "✗"), key
+    assert witness == "✓ witness: What is sent is written down outside the database too."
     assert gate == "✓ gate: Invoices may leave."
     assert result.exit_code == (0 if function_is_good and key_is_good else 1)
     on_postgresql = desk.engine.dialect.name == "postgresql"
