@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -160,6 +161,16 @@ def test_it_is_whole_only_while_the_machine_runs_or_after_an_orderly_end(tmp_pat
     assert told(watch).is_complete("the next start")
     watch.note(mark(2))
     assert not told(watch).is_complete("the next start")
+
+
+def test_a_program_that_stands_still_with_the_witness_stops_the_others_with_a_word(tmp_path: Path) -> None:
+    watch = watch_in(tmp_path)
+    with (tmp_path / "db.witness").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Unwitnessed, match="stands still"):
+            watch.note(mark(1))
+    watch.note(mark(1))
+    assert told(watch).newest[0] == 1
 
 
 OBSTACLES = {

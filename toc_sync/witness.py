@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ SIZE = 4096
 
 KEPT = 96
 """How many claims are remembered: more than can be between their commit and their request at once."""
+
+HELD_AT_MOST_S = 1.0
+LOOKED_EVERY_S = 0.0005
+"""How long another program may hold a witness, which takes it a moment, and how often that is looked at."""
 
 _CHECKSUM = 10
 _IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -203,7 +208,7 @@ def _rewritten(file: Path, change: Callable[[Testimony | None], Testimony | None
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle)
         before = os.pread(handle, SIZE, 0)
         found = _parse(before)
         told = change(found)
@@ -215,6 +220,20 @@ def _rewritten(file: Path, change: Callable[[Testimony | None], Testimony | None
         return told
     finally:
         os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Raises OSError where another program does not give the file back: one that stands still must not stop all silently."""
+    until = time.monotonic() + HELD_AT_MOST_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise OSError(0, "another program holds the file and stands still") from None
+            time.sleep(LOOKED_EVERY_S)
+        else:
+            return
 
 
 def _check_room(folder: Path) -> None:

@@ -20,7 +20,7 @@ from tests.torture.twists import Twist
 from toc_sync.database import reading
 from toc_sync.engines import open_engine
 from toc_sync.model import DatabaseUnavailable, Status
-from toc_sync.tables import issued_client_invoices, sync_records
+from toc_sync.tables import issued_client_invoices, sync_records, sync_workers
 
 DEADLINE_S = 2.0
 LEASE_MARGIN_S = 0.5
@@ -86,6 +86,11 @@ class Arena:
         """Tells every process to stop and waits until each has."""
         for worker in self.alive():
             worker.stop()
+
+    def is_known(self, worker: WorkerProcess) -> bool:
+        """Tells whether a process has said in the database that it works."""
+        known = select(func.count()).select_from(sync_workers).where(sync_workers.c.name.startswith(worker.name))
+        return self._counted(known) > 0
 
     def count(self, *statuses: Status) -> int:
         """Returns how many records have one of these statuses; -1 while the database does not answer."""

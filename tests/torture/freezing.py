@@ -22,6 +22,8 @@ def frozen_before_sending(arena: Arena, scale: Scale) -> Story:
     """Freezes a process between its claim and its request, until the rescue has given the claim up; then wakes it."""
     for _ in range(scale.freezes):
         frozen = arena.start(Twist(frozen_sends=1), threads=1)
+        # Not while it writes who it is: frozen with SQLite's one write lock, it would let nobody do anything.
+        wait_until(lambda process=frozen: arena.is_known(process), within_s=30)
         arena.create(1)
         wait_until(lambda process=frozen: _stands_still(process), within_s=30)
         wake_at = time.monotonic() + SEND_WITHIN_S + 0.2
