@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from tests.core import prepare
+from tests.live_app import wait_until
 from tests.stand_in import StandIn
 from tests.test_copies import SENT, WAITING, asked, assert_stopped, create, gate_of, send_all, settings_for
 from tests.torture.own_server import OwnServer, own_server
@@ -40,6 +41,12 @@ class Server(OwnServer):
             yield
         finally:
             self.start()
+            wait_until(self._takes_writes)
+
+    def _takes_writes(self) -> bool:
+        """It answers questions before the old history is read to its end."""
+        with psycopg.connect(plain(self.url.set(database="postgres")), autocommit=True) as conn:
+            return conn.execute("SELECT NOT pg_is_in_recovery()").fetchone() == (True,)
 
     def copy_to(self, folder: Path) -> None:
         subprocess.run(["cp", "-a", str(self.data), str(folder)], check=True)
