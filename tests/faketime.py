@@ -47,6 +47,7 @@ def moved_by(offset: timedelta, library: Path) -> Mapping[str, str]:
         "FAKETIME": f"{round(offset.total_seconds()):+d}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it, threads that wait for Python's lock spin
         "NO_FAKE_STAT": "1",
     }
 

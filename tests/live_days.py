@@ -53,15 +53,15 @@ def live(name: str, moment: datetime, library: Path) -> Lived:
     report.unlink(missing_ok=True)
     began = time.monotonic()
     with report.with_suffix(".log").open("w") as log:
-        subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *WORKERS, *SELECTED, *options(), f"--junitxml={report}"],
             cwd=PROJECT,
             env=environment(moment, library),
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
-        )
-    passed, failed = results(report)
+        ).returncode
+    passed, failed = results(report, ended)
     return Lived(name=name, moment=moment, passed=passed, failed=failed, seconds=time.monotonic() - began)
 
 
@@ -76,14 +76,19 @@ def environment(moment: datetime, library: Path) -> Mapping[str, str]:
     return kept | dict(moved_by(moment - clock.now(), library))
 
 
-def results(report: Path) -> tuple[int, tuple[str, ...]]:
-    """Returns how many tests passed and which did not, of a report in JUnit's form; a run without one has failed."""
+def results(report: Path, ended: int) -> tuple[int, tuple[str, ...]]:
+    """Returns how many tests passed and which did not, of a report in JUnit's form; a run without one has failed.
+
+    `ended` is the run's exit status, below 0 the signal that ended it.
+    """
     if not report.exists():
-        return 0, ("the tests did not run",)
+        return 0, (f"the tests ended before their end, with status {ended}",)
     cases = list(ET.parse(report).iter("testcase"))
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     names = tuple(dict.fromkeys(f"{case.get('classname')}::{case.get('name')}" for case in failed))
-    return len(cases) - len(failed), names or (() if cases else ("no test ran",))
+    if not names and (ended or not cases):
+        names = (f"the run itself, with status {ended}",)
+    return len(cases) - len(failed), names
 
 
 def main(asked: list[str]) -> int:

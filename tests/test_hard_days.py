@@ -24,6 +24,7 @@ from toc_sync.views_batches import Selection
 from toc_sync.views_health import RangeAsked, RangeKind
 from toc_sync.views_legal import DueFilter
 
+PASSED = '<testcase classname="t" name="a"/>'
 AUTUMN = [HARD_DAYS["the doubled hour, first time"], HARD_DAYS["the doubled hour, second time"]]
 
 
@@ -272,17 +273,19 @@ def test_a_run_is_given_its_time_and_a_postgresql_of_its_own(monkeypatch, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("report", "found"),
+    ("report", "ended", "found"),
     [
-        pytest.param(None, (0, ("the tests did not run",)), id="no report"),
-        pytest.param("<testsuites/>", (0, ("no test ran",)), id="an empty one"),
-        pytest.param('<s><testcase classname="t" name="a"/></s>', (1, ()), id="passed"),
-        pytest.param('<s><testcase classname="t" name="a"><failure/></testcase></s>', (0, ("t::a",)), id="failed"),
-        pytest.param('<s><testcase classname="t" name="a"><error/></testcase></s>', (0, ("t::a",)), id="broken"),
+        pytest.param(None, -15, (0, ("the tests ended before their end, with status -15",)), id="no report"),
+        pytest.param("<s/>", 5, (0, ("the run itself, with status 5",)), id="an empty one"),
+        pytest.param("<s/>", 0, (0, ("the run itself, with status 0",)), id="an empty one, and all is said to be well"),
+        pytest.param(f"<s>{PASSED}</s>", 0, (1, ()), id="passed"),
+        pytest.param(f"<s>{PASSED}</s>", 3, (1, ("the run itself, with status 3",)), id="passed, and the run failed"),
+        pytest.param('<s><testcase classname="t" name="a"><failure/></testcase></s>', 1, (0, ("t::a",)), id="failed"),
+        pytest.param('<s><testcase classname="t" name="a"><error/></testcase></s>', 1, (0, ("t::a",)), id="broken"),
     ],
 )
-def test_a_run_that_proves_nothing_has_failed(tmp_path, report, found):
+def test_a_run_that_proves_nothing_has_failed(tmp_path, report, ended, found):
     file = tmp_path / "report.xml"
     if report:
         file.write_text(report)
-    assert results(file) == found
+    assert results(file, ended) == found
