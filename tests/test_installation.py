@@ -373,7 +373,7 @@ def test_everything_we_do_leaves_their_definition_as_it_was(
         assert wait_until(lambda: running.states(made)[0].synced and not running.states(made)[1].on_its_way)
         wait_until(lambda: count(running.engine) == 8)
         running.retry(made[1], actor="rui", confirmed=Confirmed.UNCHANGED)
-        running.retry(1, actor="rui")
+        running.retry(1, actor="rui", confirmed=Confirmed.EVERYTHING)
         wait_until(lambda: all(state.synced for state in running.states([*made, 1])))
     finally:
         worker.stop()
