@@ -353,7 +353,8 @@ def test_everything_we_do_leaves_their_definition_as_it_was(
     """Starting, adopting, creating, sending and retrying, with the few rights that our program needs."""
     database.execute(
         "INSERT INTO issued_client_invoices (subtotal_amount, vat_amount, total_amount, currency_code, status,"
-        " payer_team_id, api_response, created_at) SELECT 100, 23, 123, 'EUR', 'issued', 2, answer::jsonb, '2026-01-05'"
+        " payer_team_id, api_response, created_at, updated_at)"
+        " SELECT 100, 23, 123, 'EUR', 'issued', 2, answer::jsonb, '2026-01-05', '2026-01-05'"
         " FROM unnest(ARRAY[NULL, 'null', '[]', '\"x\"', '{\"success\": true}', '{\"error\": \"Failed to fetch\"}'])"
         " AS answer"
     )
@@ -372,8 +373,9 @@ def test_everything_we_do_leaves_their_definition_as_it_was(
         function.answer(made[1], {"status": 400, "body": {"error": "O NIF português '1' não é válido!"}}, times=1)
         assert wait_until(lambda: running.states(made)[0].synced and not running.states(made)[1].on_its_way)
         wait_until(lambda: count(running.engine) == 8)
-        running.retry(made[1], actor="rui", confirmed=Confirmed.UNCHANGED)
-        running.retry(1, actor="rui", confirmed=Confirmed.EVERYTHING)
+        for number in (made[1], 1):
+            asked = running.retry(number, actor="rui", confirmed=Confirmed.EVERYTHING)
+            assert asked.done, asked.message
         wait_until(lambda: all(state.synced for state in running.states([*made, 1])))
     finally:
         worker.stop()

@@ -326,7 +326,7 @@ def test_reading_writes_nothing(desk: Desk) -> None:
 
 def test_forms_get_teams_projects_and_invoices_like_the_one_being_typed(desk: Desk) -> None:
     order_id = desk.order()
-    desk.create_from_orders(order_id, issuer_team_id=OTHER_PAYER, payer_team_id=PAYER, invoice_number="A-1")
+    one = desk.create_from_orders(order_id, issuer_team_id=OTHER_PAYER, payer_team_id=PAYER, invoice_number="A-1")
     desk.change_invoice(desk.create(invoice_number="A-2", **standalone_of("123.00")), status="cancelled")
     with reading(desk.engine) as conn:
         assert [choice.name for choice in status.list_teams(conn)] == sorted(
@@ -335,7 +335,8 @@ def test_forms_get_teams_projects_and_invoices_like_the_one_being_typed(desk: De
         assert [choice.name for choice in status.list_projects(conn)] == ["Ponte"]
         assert status.teams_of_project(conn, 1) == (OTHER_PAYER, PAYER)
         assert status.teams_of_project(conn, None) == (None, None)
-        similar = status.similar_invoices(conn, payer_team_id=PAYER, total=Decimal("123.00"), day=date(2026, 11, 23))
+        day = desk.invoice(one)["invoice_date"]
+        similar = status.similar_invoices(conn, payer_team_id=PAYER, total=Decimal("123.00"), day=day)
         assert similar == ("A-1",)
 
 

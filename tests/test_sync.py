@@ -21,7 +21,7 @@ from toc_sync.engines import open_engine
 from toc_sync.model import Claim, DatabaseUnavailable, Status, UnknownInvoice
 from toc_sync.tables import issued_client_invoices, sync_attempts
 
-SECRET_IN_A_BODY = "Rua das Flores 7"
+SECRET_IN_A_BODY = "3f2c9a5e-1111-4222-8333-abcdefabcdef"
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_sending_now_waits_for_a_worker_that_was_faster(desk: Desk) -> None:
             id="synced",
         ),
         pytest.param(
-            {"status": 400, "body": {"error": "O NIF português '1' não é válido!", "address": SECRET_IN_A_BODY}},
+            {"status": 400, "body": {"error": "O NIF português '1' não é válido!", "request_id": SECRET_IN_A_BODY}},
             "WARNING",
             ("outcome=failed", "kind=rejected", "status=failed", "http=400", "não é válido"),
             id="failed",
