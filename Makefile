@@ -15,7 +15,7 @@ help: ## List these targets.
 run: free-port $(VENV)/installed ## Start the dashboard on http://127.0.0.1:8501 (another port: make run PORT=8502).
 	@exec $(PY) -m streamlit run app.py --server.address 127.0.0.1 --server.port $(PORT)
 
-check: $(VENV)/installed-for-tests ## Style, types, import rules and all tests but browser, processes and torture (about a minute).
+check: $(VENV)/installed-for-tests ## Style, types, import rules and all tests but browser, processes and torture.
 	@$(PY) tests/checks.py check
 
 test: $(VENV)/installed-for-tests ## Run every check: style, types, import rules, then the tests with a real PostgreSQL and browser.

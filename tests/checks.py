@@ -1,4 +1,4 @@
-"""Runs the checks and says how long they took: `make check` what takes a minute at most, `make test` everything.
+"""Runs the checks and says how long they took: `make check` what needs no browser and kills nothing, `make test` everything.
 
 Style, types and import rules are looked at while the tests run; what they say stands below the tests.
 """
@@ -55,7 +55,7 @@ def main(mode: str) -> int:
         failed = ["tests"] if subprocess.run(MODES[mode], check=False).returncode else []
         failed += [name for name, outcome in static.items() if not _is_well(name, outcome)]
     took_s = time.monotonic() - begun
-    print(f"make {mode} took {took_s:.0f} s (on two quiet cores: at most {LIMITS_S[mode]} s).")
+    print(f"make {mode} took {took_s:.0f} s (aim on two quiet cores: {LIMITS_S[mode]} s).")
     print(f"FAILED: {', '.join(failed)}" if failed else "All is well.")
     return 1 if failed else 0
 
